@@ -1,0 +1,89 @@
+"""Reverse mode: outputs and their cotangents enter, the cotangents of the nodes asked for leave.
+
+One walk from the outputs towards the inputs. A node that is asked for may be any tensor, and one may
+depend on another: each gets its total derivative.
+
+Source: Linnainmaa 1970; Griewank & Walther, *Evaluating Derivatives*, chapter 3.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from graphc.autodiff.pieces import as_cotangent
+from graphc.autodiff.rule import Rule, total
+from graphc.autodiff.rules import RULES
+from graphc.errors import DifferentiationError
+from graphc.ir.dtype import is_float
+from graphc.ir.op import Op
+from graphc.ir.origin import inheriting
+from graphc.ir.tensor import Tensor
+from graphc.ir.traversal import topological_order
+
+
+def rule_of(op: Op) -> Rule:
+    """The derivative rule of an op."""
+    try:
+        return RULES[op]
+    except KeyError:
+        raise DifferentiationError(
+            "no derivative rule is stated", op=op.name, remedy="add one to graphc/autodiff/rules"
+        ) from None
+
+
+def differentiable_paths(order: Iterable[Tensor], wrt: Iterable[Tensor]) -> set[Tensor]:
+    """Those nodes of a topological order that a derivative reaches from ``wrt``, these included."""
+    reached = set(wrt)
+    for node in order:
+        if (
+            node not in reached
+            and is_float(node.dtype)
+            and any(i in reached for i in node.inputs)
+            and rule_of(node.op).flows
+        ):
+            reached.add(node)
+    return reached
+
+
+def walked(outputs: Iterable[Tensor], wrt: Iterable[Tensor]) -> list[Tensor]:
+    """The nodes a sweep has to look at, inputs before users.
+
+    Below a single tensor there is nothing to see; below one of several another of them may lie.
+    """
+    wrt = tuple(dict.fromkeys(wrt))
+    return topological_order(outputs, stop=wrt if len(wrt) == 1 else ())
+
+
+def reverse_sweep(seeds: Mapping[Tensor, Tensor], wrt: Sequence[Tensor]) -> dict[Tensor, Tensor]:
+    """The cotangent of each tensor of ``wrt`` that a derivative reaches.
+
+    ``seeds`` holds outputs and their cotangents. Each node built carries the scope and line of the
+    forward node that it stands for.
+    """
+    order = walked(seeds, wrt)
+    active = differentiable_paths(order, wrt)
+    contributions: dict[Tensor, list[Tensor]] = {output: [seed] for output, seed in seeds.items()}
+    # Nodes whose cotangent came through a `where`: it may be zero where a partial is infinite.
+    masked: set[Tensor] = set()
+    wanted = set(wrt)
+    found: dict[Tensor, Tensor] = {}
+    for node in reversed(order):
+        if node not in active or node not in contributions:
+            continue
+        parts = contributions.pop(node)
+        rule = rule_of(node.op)
+        below = node in masked
+        with inheriting(node.origins, role="backward"):
+            cotangent = total(parts)
+            if node in wanted:
+                found[node] = cotangent
+                if len(wanted) == 1:
+                    break
+            for index, operand in enumerate(node.inputs):
+                part = rule.vjp(node, cotangent, index, below) if operand in active else None
+                if part is None:
+                    continue
+                if below or index in rule.masking:
+                    masked.add(operand)
+                contributions.setdefault(operand, []).append(as_cotangent(part, operand))
+    return found

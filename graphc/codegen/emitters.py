@@ -1,0 +1,288 @@
+"""Each op's NumPy statements: a step and its place in the program enter, lines of source leave.
+
+One table keyed by op. Every statement writes its result with ``out=`` or into ``out`` itself, and
+makes no temporary arrays. ``overwrites`` lists the operands a step may write over, because each of
+its statements reads an element of them before it writes that element.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from graphc.ir.dimension import Dim, Shape, same
+from graphc.ir.dtype import BOOL, DType, is_integer
+from graphc.ir.tensor import Tensor
+from graphc.ops import REGISTRY
+
+
+class At(Protocol):
+    """A step's place in the program: how to write its operands, its result and its sizes."""
+
+    step: Tensor
+    out: str
+    overwritten: int | None
+
+    def operand(self, position: int) -> str:
+        """The operand as an expression: a variable, a view, or a literal."""
+
+    def array(self, position: int) -> str:
+        """The operand as an expression that is an array, never a Python number."""
+
+    def size(self, size: Dim) -> str:
+        """A size as an expression."""
+
+    def scratch(self, number: int) -> str:
+        """The variable of a scratch array."""
+
+    def where(self) -> str:
+        """The user's line, as a string literal."""
+
+
+Lines = Callable[[At], list[str]]
+Positions = Callable[[Tensor], tuple[int, ...]]
+Scratch = Callable[[Tensor], list[tuple[Shape, DType]]]
+
+
+def _nothing(step: Tensor) -> tuple[int, ...]:
+    return ()
+
+
+def _every_operand(step: Tensor) -> tuple[int, ...]:
+    return tuple(range(len(step.inputs)))
+
+
+@dataclass(frozen=True)
+class Emitter:
+    """How one op is written."""
+
+    lines: Lines
+    overwrites: Positions = _nothing
+    scratch: Scratch = lambda step: []
+    kernel: str | None = None  # the name of a function of codegen.kernels that the lines call
+
+
+def dtype_source(dtype: DType) -> str:
+    """The dtype as source, e.g. ``np.float32``."""
+    return "np.bool_" if dtype == BOOL else f"np.{dtype.name}"
+
+
+def tuple_source(items: list[str]) -> str:
+    return f"({items[0]},)" if len(items) == 1 else f"({', '.join(items)})"
+
+
+def _ufunc(name: str) -> Emitter:
+    def lines(at: At) -> list[str]:
+        operands = ", ".join(at.operand(k) for k in range(len(at.step.inputs)))
+        return [f"np.{name}({operands}, out={at.out})"]
+
+    return Emitter(lines, _every_operand)
+
+
+def _reduction(ufunc: str) -> Emitter:
+    def lines(at: At) -> list[str]:
+        step, source = at.step, at.step.inputs[0]
+        if not step.attrs["axis"]:  # nothing to reduce: NumPy still converts the dtype
+            return [f'np.copyto({at.out}, {at.array(0)}, casting="unsafe")']
+        keep = ", keepdims=True" if step.attrs["keepdims"] else ""
+        as_dtype = f", dtype={dtype_source(step.dtype)}" if step.dtype != source.dtype else ""
+        axis = step.attrs["axis"]
+        axes = str(axis[0]) if len(axis) == 1 else str(axis)
+        return [f"np.{ufunc}.reduce({at.array(0)}, axis={axes}{as_dtype}{keep}, out={at.out})"]
+
+    return Emitter(lines)
+
+
+def _argument(name: str) -> Emitter:
+    def lines(at: At) -> list[str]:
+        keep = ", keepdims=True" if at.step.attrs["keepdims"] else ""
+        return [f"np.{name}({at.array(0)}, axis={at.step.attrs['axis']}{keep}, out={at.out})"]
+
+    return Emitter(lines)
+
+
+def _cumsum(at: At) -> list[str]:
+    return [
+        f"np.add.accumulate({at.array(0)}, axis={at.step.attrs['axis']}, "
+        f"dtype={dtype_source(at.step.dtype)}, out={at.out})"
+    ]
+
+
+def _sigmoid(at: At) -> list[str]:
+    out = at.out
+    return [
+        f"np.negative({at.operand(0)}, out={out})",
+        f"np.exp({out}, out={out})",
+        f"np.add({out}, 1.0, out={out})",
+        f"np.reciprocal({out}, out={out})",
+    ]
+
+
+def _where(at: At) -> list[str]:
+    lines = [] if at.overwritten == 2 else [f"np.copyto({at.out}, {at.operand(2)})"]
+    return [*lines, f"np.copyto({at.out}, {at.operand(1)}, where={at.array(0)})"]
+
+
+def _absorbing_multiply(at: At) -> list[str]:
+    mask = at.scratch(0)
+    return [
+        f"np.equal({at.array(0)}, 0, out={mask})",
+        f"np.multiply({at.operand(0)}, {at.operand(1)}, out={at.out})",
+        f"np.copyto({at.out}, 0, where={mask})",
+    ]
+
+
+def _clip(at: At) -> list[str]:
+    return [
+        f"np.maximum({at.operand(0)}, {at.operand(1)}, out={at.out})",
+        f"np.minimum({at.out}, {at.operand(2)}, out={at.out})",
+    ]
+
+
+def _concatenate(at: At) -> list[str]:
+    parts = tuple_source([at.array(k) for k in range(len(at.step.inputs))])
+    return [f"np.concatenate({parts}, axis={at.step.attrs['axis']}, out={at.out})"]
+
+
+def slice_source(
+    at: At, starts: tuple[Dim, ...], sizes: tuple[Dim, ...], steps: tuple[int, ...], full: Shape
+) -> str:
+    """The index that reads, or writes, ``sizes[a]`` elements of axis a from ``starts[a]`` by ``steps[a]``."""
+    parts = []
+    for start, size, step, whole in zip(starts, sizes, steps, full, strict=True):
+        if step == 1 and same(start, 0) and same(size, whole):
+            parts.append(":")
+            continue
+        stop = start + size * step
+        if step > 0:
+            stride = f":{step}" if step != 1 else ""
+            parts.append(f"{'' if same(start, 0) else at.size(start)}:{at.size(stop)}{stride}")
+        elif isinstance(stop, int):  # downwards; a stop before the first element is written as nothing
+            parts.append(f"{at.size(start)}:{stop if stop >= 0 else ''}:{step}")
+        else:
+            last = at.size(stop)
+            parts.append(f"slice({at.size(start)}, {last} if {last} >= 0 else None, {step})")
+    while len(parts) > 1 and parts[-1] == ":":
+        parts.pop()
+    return ", ".join(parts)
+
+
+def _pad(at: At) -> list[str]:
+    source = at.step.inputs[0].shape
+    starts = tuple(before for before, _ in at.step.attrs["widths"])
+    index = slice_source(at, starts, source, (1,) * len(source), at.step.shape)
+    value = literal_source(np.asarray(at.step.attrs["value"], at.step.dtype))
+    return [f"{at.out}.fill({value})", f"{at.out}[{index or '...'}] = {at.operand(0)}"]
+
+
+def _embed(at: At) -> list[str]:
+    attrs = at.step.attrs
+    index = slice_source(at, attrs["start"], at.step.inputs[0].shape, attrs["step"], at.step.shape)
+    return [f"{at.out}.fill(0)", f"{at.out}[{index or '...'}] = {at.operand(0)}"]
+
+
+def _index_check(at: At) -> list[str]:
+    size = at.size(at.step.attrs["size"])
+    return [f"check_index({at.array(0)}, {size}, {at.out}, {at.where()})"]
+
+
+def _take(at: At) -> list[str]:
+    # The indices are checked already; with mode="raise" NumPy would buffer the whole output.
+    axis = at.step.attrs["axis"]
+    return [f'np.take({at.array(0)}, {at.array(1)}, axis={axis}, out={at.out}, mode="wrap")']
+
+
+def _scatter_add(at: At) -> list[str]:
+    axis = at.step.attrs["axis"]
+    index = at.array(1) if axis == 0 else f"({'slice(None), ' * axis}{at.array(1)})"
+    return [f"{at.out}.fill(0)", f"np.add.at({at.out}, {index}, {at.operand(0)})"]
+
+
+def _einsum(at: At) -> list[str]:
+    operands = ", ".join(at.array(k) for k in range(len(at.step.inputs)))
+    return [f'np.einsum("{at.step.attrs["equation"]}", {operands}, out={at.out})']
+
+
+def _matmul(at: At) -> list[str]:
+    return [f"np.matmul({at.array(0)}, {at.array(1)}, out={at.out})"]
+
+
+def _reshape(at: At) -> list[str]:
+    source = at.step.inputs[0]
+    shape = tuple_source([at.size(s) for s in source.shape]) if source.shape else "()"
+    return [f"np.copyto({at.out}.reshape({shape}), {at.array(0)})"]
+
+
+def _random(method: str) -> Lines:
+    def lines(at: At) -> list[str]:
+        return [
+            f"random_generator(seed, {at.scratch(-1)}, call).{method}(dtype={dtype_source(at.step.dtype)}, out={at.out})"
+        ]
+
+    return lines
+
+
+def literal_source(value: np.ndarray) -> str:
+    """A 0-dimensional array as a Python number that converts back to exactly it."""
+    item = value[()]
+    if value.dtype == BOOL:
+        return str(bool(item))
+    if is_integer(value.dtype):
+        return str(int(item))
+    if np.isnan(item):
+        return "np.nan"
+    if np.isinf(item):
+        return "np.inf" if item > 0 else "-np.inf"
+    # The shortest decimal that is this float in its own precision; longer than needed in no dtype.
+    return str(item) if "e" in str(item) or "." in str(item) else f"{item}.0"
+
+
+EMITTERS: dict[str, Emitter] = {
+    op.name: _ufunc(op.ufunc.__name__)
+    for op in REGISTRY.values()
+    if op.family == "elementwise" and op.ufunc is not None
+} | {
+    "sigmoid": Emitter(_sigmoid, _every_operand),
+    "softplus": Emitter(lambda at: [f"np.logaddexp({at.operand(0)}, 0, out={at.out})"], _every_operand),
+    "relu": Emitter(lambda at: [f"np.maximum({at.operand(0)}, 0, out={at.out})"], _every_operand),
+    "erf": Emitter(lambda at: [f"erf_into({at.array(0)}, {at.out})"], kernel="erf_into"),
+    "absorbing_multiply": Emitter(
+        _absorbing_multiply, _every_operand, lambda step: [(step.inputs[0].shape, BOOL)]
+    ),
+    "where": Emitter(_where, lambda step: (2,)),
+    "clip": Emitter(_clip, lambda step: (0,)),
+    "astype": Emitter(lambda at: [f'np.copyto({at.out}, {at.array(0)}, casting="unsafe")'], _every_operand),
+    "copy": Emitter(lambda at: [f"np.copyto({at.out}, {at.array(0)})"], _every_operand),
+    "sum": _reduction("add"),
+    "prod": _reduction("multiply"),
+    "max": _reduction("maximum"),
+    "min": _reduction("minimum"),
+    "any": _reduction("logical_or"),
+    "all": _reduction("logical_and"),
+    "argmax": _argument("argmax"),
+    "argmin": _argument("argmin"),
+    "cumsum": Emitter(_cumsum),
+    "matmul": Emitter(_matmul),
+    "einsum": Emitter(_einsum),
+    "reshape": Emitter(_reshape),
+    "concatenate": Emitter(_concatenate),
+    "pad": Emitter(_pad),
+    "embed": Emitter(_embed),
+    "index_check": Emitter(_index_check, kernel="check_index"),
+    "take": Emitter(_take),
+    "scatter_add": Emitter(_scatter_add),
+    "random_uniform": Emitter(_random("random"), kernel="random_generator"),
+    "random_normal": Emitter(_random("standard_normal"), kernel="random_generator"),
+}
+
+# Ops that reach no emitter, and why.
+NOT_EMITTED: dict[str, str] = {
+    **dict.fromkeys(
+        ("input", "parameter", "constant", "dimension", "arange"), "has a value before the first step"
+    ),
+    **dict.fromkeys(("transpose", "broadcast_to", "slice", "flip", "stop_gradient"), "is a view"),
+    **dict.fromkeys(("mean", "logsumexp", "softmax", "log_softmax"), "is lowered to simpler ops"),
+}

@@ -1,0 +1,402 @@
+"""The generated program: a schedule and a memory plan enter, readable NumPy source leaves.
+
+The source has two functions. ``workspace(sizes)`` makes the buffers and their views once;
+``compute(params, buffers, …)`` is one straight line of statements that write into them.
+"""
+
+from __future__ import annotations
+
+import linecache
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from graphc.codegen.emitters import EMITTERS, dtype_source, literal_source, slice_source, tuple_source
+from graphc.codegen.memory import Block, Plan
+from graphc.codegen.names import Namespace, comment, suggested_name
+from graphc.codegen.schedule import Schedule
+from graphc.codegen.views import is_literal, is_view, owner
+from graphc.ir.dimension import Dim, Shape, dim_source, symbols_of
+from graphc.ir.dtype import DType
+from graphc.ir.origin import Location
+from graphc.ir.printer import format_type
+from graphc.ir.tensor import Tensor
+
+_RESERVED = (
+    "np", "params", "buffers", "seed", "call", "constants", "compute", "workspace", "view", "erf_into",
+    "check_index", "check_finite", "random_generator", "block",
+)  # fmt: skip
+_COMMENT_COLUMN = 72
+_INLINE_CONSTANT = 16  # elements of a constant that still stands in the source
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """Generated source and what it needs to run.
+
+    ``kernels`` names the functions of ``codegen.kernels`` it calls; ``constants`` are the arrays of
+    its ``constants`` list; ``arguments`` and ``parameters`` its inputs and parameters in order, with
+    the identifiers they have there; ``symbols`` the symbolic sizes ``workspace`` takes; ``lines``
+    maps a line of the source to the node it computes.
+    """
+
+    body: str
+    kernels: tuple[str, ...]
+    constants: tuple[np.ndarray, ...]
+    arguments: tuple[tuple[str, str], ...]
+    parameters: tuple[tuple[str, str], ...]
+    symbols: tuple[tuple[str, str], ...]
+    draws: bool
+    lines: dict[int, Tensor]
+
+    @property
+    def source(self) -> str:
+        """The program as a module that imports its kernels from graphc."""
+        imports = f"from graphc.codegen.kernels import {', '.join(self.kernels)}\n" if self.kernels else ""
+        return f"import numpy as np\n{imports}{self.body}"
+
+    def without_nodes(self) -> Program:
+        """The program without its map to the graph: what can be pickled."""
+        return replace(self, lines={})
+
+    @property
+    def first_line(self) -> int:
+        """How many lines of ``source`` stand before ``body``."""
+        return 2 if self.kernels else 1
+
+
+class _At:
+    """A step's place in the program (see ``emitters.At``)."""
+
+    def __init__(self, writer: _Writer, step: Tensor, out: str, overwritten: int | None) -> None:
+        self.writer, self.step, self.out, self.overwritten = writer, step, out, overwritten
+
+    def operand(self, position: int) -> str:
+        node = self.step.inputs[position]
+        if self.step.op.family == "elementwise":
+            while node.op.name == "broadcast_to":  # the statement broadcasts by itself
+                node = node.inputs[0]
+        if not is_literal(node):
+            return self.writer.reference(node)
+        partners = [i for i in self.step.inputs if i is not self.step.inputs[position]]
+        if any(p.dtype == node.dtype and not is_literal(owner(p)) for p in partners):
+            return self.writer.number(node)
+        return self.writer.typed_number(node)
+
+    def array(self, position: int) -> str:
+        node = self.step.inputs[position]
+        return self.writer.typed_number(node) if is_literal(node) else self.writer.reference(node)
+
+    def size(self, size: Dim) -> str:
+        return self.writer.size(size)
+
+    def scratch(self, number: int) -> str:
+        if self.step.op.family == "random":
+            return str(self.writer.places[self.step])
+        return self.writer.scratch(self.step, number)
+
+    def where(self) -> str:
+        return repr(comment(self.step.location.short))
+
+
+class _Writer:
+    def __init__(
+        self, schedule: Schedule, plan: Plan, places: dict[Tensor, int], nan_checks: str | None
+    ) -> None:
+        self.schedule, self.plan, self.places, self.nan_checks = schedule, plan, places, nan_checks
+        graph = schedule.graph
+        self.names = Namespace(_RESERVED)
+        # The user's own names come first, so that they stay as they are.
+        self.variables = {node: self.names.unique(node.name or "x") for node in graph.inputs}
+        self.variables |= {node: self.names.unique(node.name or "w") for node in graph.parameters}
+        symbols = symbols_of(size for node in (*graph.inputs, *schedule.order) for size in node.shape)
+        self.symbols = {s.name: self.names.unique(s.name) for s in symbols}
+        self.setup: list[str] = []  # the lines of workspace()
+        self.handed_over: dict[str, None] = {}  # variables that workspace() returns, in order
+        self.arrays: dict[tuple[Block, Shape, DType], str] = {}
+        self.block_names: dict[Block, str] = {}
+        self.scratch_names: dict[tuple[Tensor, int], str] = {}
+        self.constants: list[np.ndarray] = []
+        self.constant_lines: list[str] = []
+        self.statements: list[tuple[str, Tensor | None]] = []
+        self.sizes_in_compute = False
+        self.writing_setup = False
+        self.kernels: dict[str, None] = {}
+        self.resident: set[str] = set()  # variables that live in the workspace
+        self.source_lines: dict[Location, str] = {}
+
+    # -- expressions -------------------------------------------------------------------------------
+    def size(self, size: Dim) -> str:
+        if not isinstance(size, int) and not self.writing_setup:
+            self.sizes_in_compute = True
+        text = dim_source(size, self.symbols)
+        return text[1:-1] if text.startswith("(") and text.endswith(")") and text.count("(") == 1 else text
+
+    def shape(self, shape: Shape) -> str:
+        return tuple_source([self.size(s) for s in shape]) if shape else "()"
+
+    def number(self, node: Tensor) -> str:
+        if node.op.name == "dimension":
+            return self.size(node.attrs["value"])
+        return literal_source(node.attrs["value"])
+
+    def typed_number(self, node: Tensor) -> str:
+        return f"{dtype_source(node.dtype)}({self.number(node)})"
+
+    def reference(self, node: Tensor) -> str:
+        """A variable that holds the node's value; views on the way get theirs."""
+        known = self.variables.get(node)
+        if known is not None:
+            if known in self.resident:
+                self.handed_over.setdefault(known)
+            return known
+        chain = []
+        while node not in self.variables and is_view(node):
+            chain.append(node)
+            node = node.inputs[0]
+        if node not in self.variables:
+            self._define(node)
+        for view in reversed(chain):
+            self._define_view(view)
+        return self.reference(chain[0] if chain else node)
+
+    def _define(self, node: Tensor) -> None:
+        """Give a value that is no view its variable."""
+        if is_literal(node):
+            self.variables[node] = self.typed_number(node)
+        elif node.op.name == "constant":
+            self.variables[node] = self._constant(node)
+        elif node.op.name == "arange":
+            name = self.variables[node] = self.names.unique(suggested_name(node))
+            with _Setup(self):
+                self.setup.append(
+                    f"{name} = np.arange({self.size(node.shape[0])}, dtype={dtype_source(node.dtype)})"
+                )
+            self.resident.add(name)
+        else:
+            block = self.plan.block[node]
+            self.variables[node] = self._array(block, node.shape, node.dtype, suggested_name(node))
+
+    def _constant(self, node: Tensor) -> str:
+        value = node.attrs["value"]
+        name = self.names.unique(node.name or "constant")
+        if 0 < value.size <= _INLINE_CONSTANT:
+            flat = [literal_source(v) for v in value.reshape(-1)]
+            text = f"np.array([{', '.join(flat)}], {dtype_source(value.dtype)})"
+            if value.ndim != 1:
+                text += f".reshape({value.shape})"
+        else:
+            text = f"constants[{len(self.constants)}]"
+            self.constants.append(value)
+        self.constant_lines.append(f"{name} = {text}  # {format_type(node)}")
+        return name
+
+    def _array(self, block: Block, shape: Shape, dtype: DType, suggestion: str) -> str:
+        """A variable for this piece of a block: the block itself where all its users are alike."""
+        name = self.names.unique(suggestion)
+        key = (block, shape, dtype)
+        with _Setup(self):
+            if key in self.arrays:
+                self.setup.append(f"{name} = {self.arrays[key]}")
+            elif len(block.types) == 1:
+                self.setup.append(f"{name} = np.empty({self.shape(shape)}, {dtype_source(dtype)})")
+            else:
+                self.kernels.setdefault("view")
+                if block not in self.block_names:
+                    self.block_names[block] = self.names.unique(f"block{len(self.block_names) + 1}")
+                    sizes = [self.size(s) for s in block.sizes]
+                    size = sizes[0] if len(sizes) == 1 else f"max({', '.join(sizes)})"
+                    self.setup.append(f"{self.block_names[block]} = np.empty({size}, np.uint8)")
+                where = self.block_names[block]
+                self.setup.append(f"{name} = view({where}, {self.shape(shape)}, {dtype_source(dtype)})")
+        self.arrays.setdefault(key, name)
+        self.resident.add(name)
+        return name
+
+    def scratch(self, step: Tensor, number: int) -> str:
+        block, shape, dtype = self.plan.scratch[step][number]
+        key = (step, number)
+        if key not in self.scratch_names:
+            self.scratch_names[key] = self._array(block, shape, dtype, "scratch")
+        self.handed_over.setdefault(self.scratch_names[key])
+        return self.scratch_names[key]
+
+    def _define_view(self, view: Tensor) -> None:
+        """A view of a workspace buffer is made once, with the buffer; others at each call."""
+        base = self.variables[view.inputs[0]]
+        if view.op.name == "stop_gradient":
+            self.variables[view] = base
+            return
+        name = self.names.unique(suggested_name(view))
+        whose = owner(view)
+        once = base in self.resident or whose.op.name == "constant" or is_literal(whose)
+        if once:
+            with _Setup(self):
+                self.setup.append(f"{name} = {self._view(view, base)}")
+            self.resident.add(name)
+        else:
+            self.statements.append((f"{name} = {self._view(view, base)}", view))
+        self.variables[view] = name
+
+    def _view(self, view: Tensor, base: str) -> str:
+        match view.op.name:
+            case "transpose":
+                axes = view.attrs["axes"]
+                if len(axes) == 2:
+                    return f"{base}.T" if axes == (1, 0) else base
+                return f"{base}.transpose({axes})"
+            case "reshape":
+                return f"{base}.reshape({self.shape(view.shape)})"
+            case "broadcast_to":
+                return f"np.broadcast_to({base}, {self.shape(view.shape)})"
+            case "flip":
+                parts = ["::-1" if a in view.attrs["axes"] else ":" for a in range(view.ndim)]
+                return f"{base}[{', '.join(parts)}]"
+            case _:
+                attrs = view.attrs
+                at = _At(self, view, "", None)
+                index = slice_source(at, attrs["start"], attrs["size"], attrs["step"], view.inputs[0].shape)
+                return f"{base}[{index or '...'}]"
+
+    # -- statements --------------------------------------------------------------------------------
+    def write(self) -> Program:
+        previous: object = None
+        for step in self.schedule.steps:
+            place = (step.scope, step.location, step.role)
+            if place != previous:
+                self.statements.append((self._heading(step), None))
+                previous = place
+            self._write_step(step)
+        graph = self.schedule.graph
+        # What is returned of a parameter is its value before the call: taken before it is written.
+        results = [self._result(o) for o in graph.outputs]
+        for parameter, new in graph.updates:
+            if new not in self.plan.in_parameter:
+                text = f"np.copyto({self.variables[parameter]}, {self.reference(new)})"
+                self.statements.append((text, new))
+        self.statements.append((f"return {tuple_source(results) if results else '()'}", None))
+        return self._assemble()
+
+    def _heading(self, step: Tensor) -> str:
+        location = step.location
+        line = self.source_lines.get(location)
+        if line is None:
+            line = linecache.getline(location.filename, location.line).strip()
+            self.source_lines[location] = line
+        parts = ["/".join(step.scope), step.role if step.role != "forward" else "", location.short, line]
+        return comment("# " + " | ".join(p for p in parts if p))
+
+    def _write_step(self, step: Tensor) -> None:
+        parameter = self.plan.in_parameter.get(step)
+        if parameter is not None:
+            self.variables[step] = self.variables[parameter]
+        elif step in self.plan.fresh:
+            name = self.variables[step] = self.names.unique(suggested_name(step))
+            self.statements.append(
+                (f"{name} = np.empty({self.shape(step.shape)}, {dtype_source(step.dtype)})", step)
+            )
+        out = self.reference(step)
+        emitter = EMITTERS[step.op.name]
+        if emitter.kernel is not None:
+            self.kernels.setdefault(emitter.kernel)
+        lines = emitter.lines(_At(self, step, out, self.plan.overwrites.get(step)))
+        for k, line in enumerate(lines):
+            if k == 0:
+                line = f"{line.ljust(_COMMENT_COLUMN)}  # {format_type(step)}"
+            self.statements.append((line, step))
+        if self.nan_checks and step.dtype.kind == "f":
+            self.kernels.setdefault("check_finite")
+            where = repr(comment(step.location.short))
+            self.statements.append(
+                (f"check_finite({out}, {step.op.name!r}, {where}, {self.nan_checks == 'inf'})", step)
+            )
+
+    def _result(self, output: Tensor) -> str:
+        whose = owner(output)
+        if is_literal(output):
+            return self.typed_number(output)
+        value = self.reference(output)
+        if output.ndim == 0:
+            value = f"{value}[()]"
+        elif whose not in self.plan.fresh:
+            value = f"{value}.copy()"
+        if whose.op.name == "parameter":
+            name = self.names.unique(f"old_{suggested_name(output)}")
+            self.statements.append((f"{name} = {value}", None))
+            return name
+        return value
+
+    def _assemble(self) -> Program:
+        graph = self.schedule.graph
+        symbols = tuple((s, self.symbols[s]) for s in self.symbols)
+        draws = any(s.op.family == "random" for s in self.schedule.steps)
+        lines: list[tuple[str, Tensor | None]] = [("", None)]
+        for text in self.constant_lines:
+            lines.append((text, None))
+        if self.constant_lines:
+            lines.append(("", None))
+        lines += [("", None), (f"def workspace({', '.join(v for _, v in symbols)}):", None)]
+        lines.append(('    """The buffers of a call with these sizes, and their views."""', None))
+        lines += [(f"    {text}", None) for text in self.setup]
+        handed = list(self.handed_over)
+        lines += [(f"    return {tuple_source(handed) if handed else '()'}", None), ("", None), ("", None)]
+        arguments = [self.variables[i] for i in graph.inputs]
+        extra = ["seed", "call"] if draws else []
+        lines.append((f"def compute({', '.join(['params', 'buffers', *extra, *arguments])}):", None))
+        described = [f"{self.variables[i]}: {format_type(i)}" for i in graph.inputs]
+        lines.append((f'    """{comment(", ".join(described), 400) or "No arguments."}"""', None))
+        for parameter in graph.parameters:
+            about = f"# {self.variables[parameter]}: {comment(parameter.name or '')} {format_type(parameter)}"
+            lines.append((f"    {about}", None))
+        if graph.parameters:
+            taken = tuple_source([self.variables[p] for p in graph.parameters])
+            lines.append((f"    {taken} = params", None))
+        if handed:
+            lines.append((f"    {tuple_source(handed)} = buffers", None))
+        if self.sizes_in_compute:
+            lines += [(f"    {text}", None) for text in self._size_lines()]
+        lines += [(f"    {text}", node) for text, node in self.statements]
+        numbered = {i: node for i, (_, node) in enumerate(lines, 1) if node is not None}
+        return Program(
+            "\n".join(text for text, _ in lines) + "\n",
+            tuple(sorted(self.kernels)),
+            tuple(self.constants),
+            tuple((i.name or "", self.variables[i]) for i in graph.inputs),
+            tuple((p.name or "", self.variables[p]) for p in graph.parameters),
+            symbols,
+            draws,
+            numbered,
+        )
+
+    def _size_lines(self) -> list[str]:
+        found: dict[str, str] = {}
+        for node in self.schedule.graph.inputs:
+            for axis, size in enumerate(node.shape):
+                if not isinstance(size, int) and size.is_Symbol:
+                    found.setdefault(
+                        size.name, f"{self.symbols[size.name]} = {self.variables[node]}.shape[{axis}]"
+                    )
+        return list(found.values())
+
+
+class _Setup:
+    """While open, sizes are written for workspace(), which has them as arguments."""
+
+    def __init__(self, writer: _Writer) -> None:
+        self.writer = writer
+
+    def __enter__(self) -> None:
+        self.before, self.writer.writing_setup = self.writer.writing_setup, True
+
+    def __exit__(self, *details: object) -> None:
+        self.writer.writing_setup = self.before
+
+
+def write_program(
+    schedule: Schedule, plan: Plan, places: dict[Tensor, int], nan_checks: str | None = None
+) -> Program:
+    """The program of a planned schedule; ``places`` numbers its random draws.
+
+    ``nan_checks`` is None, "nan" or "inf": which values stop the program where they first appear.
+    """
+    return _Writer(schedule, plan, places, nan_checks).write()

@@ -1,0 +1,134 @@
+"""Locating a fault: where engines disagree, each node's own derivative is tested by itself.
+
+A node is rebuilt over fresh inputs that hold its operands' values; its reverse, forward and symbolic
+derivative along a random direction is held against central differences of its NumPy meaning. So a
+wrong rule is named, whatever else the graph does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from graphc import autodiff, symbolic
+from graphc.compare.point import Point
+from graphc.errors import GraphError
+from graphc.ir.build import apply, rebuilt
+from graphc.ir.dtype import is_float
+from graphc.ir.origin import Location
+from graphc.ir.tensor import Tensor
+from graphc.ir.traversal import depends_on
+from graphc.ops.elementwise import STOP_GRADIENT
+from graphc.ops.sources import INPUT
+from graphc.runtime.interpreter import Array, interpret
+
+_NODES_TESTED = 2000
+_TOLERANCE = 1e-5
+_STEPS = (1e-4, 1e-5)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An engine whose derivative of one node differs from central differences of that node alone."""
+
+    engine: str
+    op: str
+    location: Location
+    relative: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.engine}: the derivative of {self.op} at {self.location} "
+            f"is off by {self.relative:.1e} relatively"
+        )
+
+
+def faults_of(point: Point, engines: Sequence[str], seed: int) -> list[Fault]:
+    """The nodes at which an engine's local derivative is wrong, one for each op and engine."""
+    moving = depends_on(point.order, [p.tensor for p in point.parameters])
+    generator = np.random.default_rng(seed)
+    found: dict[tuple[str, str], Fault] = {}
+    nodes = [n for n in point.order if n.inputs and n in moving and is_float(n.dtype)]
+    for node in nodes[:_NODES_TESTED]:
+        if node.op is STOP_GRADIENT:
+            continue
+        for engine, error in _LocalTest(point, node, moving, generator).errors(engines):
+            key = (engine, node.op.name)
+            if error > _TOLERANCE and key not in found:
+                found[key] = Fault(engine, node.op.name, node.location, error)
+    return list(found.values())
+
+
+class _LocalTest:
+    """One node over fresh inputs, with a random direction and a random cotangent."""
+
+    def __init__(
+        self, point: Point, node: Tensor, moving: set[Tensor], generator: np.random.Generator
+    ) -> None:
+        operands = list(dict.fromkeys(node.inputs))
+        fresh = {
+            o: apply(INPUT, (), f"operand {i}", name=f"operand {i}", shape=o.shape, dtype=o.dtype)
+            for i, o in enumerate(operands)
+        }
+        self._point = point
+        self._node = rebuilt(node, tuple(fresh[o] for o in node.inputs))
+        self._values = {fresh[o]: point.base[o] for o in operands}
+        self._wrt = [fresh[o] for o in operands if o in moving and is_float(o.dtype)]
+        self._directions = [np.asarray(generator.normal(size=self._values[w].shape)) for w in self._wrt]
+        self._cotangent = np.asarray(generator.normal(size=point.base[node].shape))
+
+    def _run(self, outputs: Sequence[Tensor], extra: dict[Tensor, Array] | None = None) -> list[Array]:
+        return interpret(outputs, self._values | (extra or {}), sizes=self._point.sizes)
+
+    def _difference(self, step: float) -> float:
+        sides = []
+        for sign in (1, -1):
+            moved = {
+                w: self._values[w] + sign * step * d for w, d in zip(self._wrt, self._directions, strict=True)
+            }
+            sides.append(self._run([self._node], moved)[0])
+        return float(np.vdot(self._cotangent, (sides[0] - sides[1]) / (2 * step)))
+
+    def errors(self, engines: Sequence[str]) -> list[tuple[str, float]]:
+        """The relative error of each engine here; nothing where differences themselves do not settle."""
+        if not self._wrt:
+            return []
+        wide, narrow = map(self._difference, _STEPS)
+        scale = max(abs(narrow), 1e-3)
+        if not abs(wide - narrow) <= 0.1 * _TOLERANCE * scale:
+            return []
+        found = []
+        for engine in engines:
+            try:
+                value = self._value(engine)
+            except GraphError:
+                continue  # no rule here: the comparison has said so already
+            if value is not None:
+                found.append((engine, abs(value - narrow) / scale if np.isfinite(value) else np.inf))
+        return found
+
+    def _value(self, engine: str) -> float | None:
+        if engine == "forward":
+            tangents = [
+                apply(INPUT, (), f"tangent {i}", name=f"tangent {i}", shape=w.shape, dtype=w.dtype)
+                for i, w in enumerate(self._wrt)
+            ]
+            output = autodiff.jvp(self._node, self._wrt, tangents)
+            extra = dict(zip(tangents, self._directions, strict=True))
+            return float(np.vdot(self._cotangent, self._run([output], extra)[0]))
+        extra = {}
+        if engine == "reverse":
+            shape, dtype = self._node.shape, self._node.dtype
+            cotangent = apply(INPUT, (), "cotangent", name="cotangent", shape=shape, dtype=dtype)
+            gradients = autodiff.vjp(self._node, self._wrt, cotangent)
+            extra[cotangent] = self._cotangent
+            factor = 1.0
+        elif engine == "symbolic":
+            gradients = symbolic.grad(self._node, self._wrt).result
+            factor = float(self._cotangent)
+        else:
+            return None
+        arrays = self._run(list(gradients), extra)
+        return factor * sum(float(np.vdot(d, a)) for d, a in zip(self._directions, arrays, strict=True))

@@ -1,0 +1,131 @@
+"""The point of comparison: a graph and values enter; the graph in float64 and its evaluation there leave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from graphc.errors import GraphError
+from graphc.ir.build import with_attrs
+from graphc.ir.dimension import evaluate_dim
+from graphc.ir.dtype import FLOAT64, is_float
+from graphc.ir.origin import user_location
+from graphc.ir.tensor import Tensor
+from graphc.ir.traversal import topological_order, transformed
+from graphc.ops.elementwise import CAST, STOP_GRADIENT
+from graphc.ops.sources import CONSTANT
+from graphc.runtime.interpreter import Array, bind_sizes, interpret
+
+At = Mapping[Any, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Parameter:
+    """What is differentiated by: its label in the report, its node in float64, and the user's node."""
+
+    label: str
+    tensor: Tensor
+    original: Tensor
+
+
+class Point:
+    """A graph in float64, all its sources' values, and what calculus holds fixed there.
+
+    Values of stop_gradient nodes and random draws are taken once: differences must not move what the
+    engines hold constant.
+    """
+
+    def __init__(self, y: Tensor, parameters: Sequence[tuple[str, Tensor]], at: At) -> None:
+        wrt = [t for _, t in parameters]
+        order = topological_order([y, *wrt])
+        self.original = y
+        self.given = source_values(order, at)
+        self.sizes = bind_sizes([(t, np.shape(v)) for t, v in self.given.items()])
+        double = _in_float64(order)
+        self.y = double[y]
+        self.parameters = [Parameter(label, double[t], t) for label, t in parameters]
+        self.order = topological_order([self.y, *(p.tensor for p in self.parameters)])
+        self._known = {double[t]: np.asarray(v, double[t].dtype) for t, v in self.given.items()}
+        self._known |= self._draws(order, double)
+        self.base = dict(zip(self.order, self.run(self.order), strict=True))
+        self._known |= {n: self.base[n] for n in self.order if n.op is STOP_GRADIENT}
+
+    def _draws(self, order: Sequence[Tensor], double: Mapping[Tensor, Tensor]) -> dict[Tensor, Array]:
+        draws = [n for n in order if n.op.family == "random"]
+        self.draws = dict(zip(draws, interpret(draws, {}, sizes=self.sizes), strict=True))
+        return {double[n]: v.astype(np.float64) for n, v in self.draws.items()}
+
+    def run(self, outputs: Sequence[Tensor], moved: At | None = None, *, cast: bool = True) -> list[Array]:
+        """The outputs' values, with some nodes moved from the point."""
+        values = self._known | dict(moved or {})
+        return interpret(outputs, values, sizes=self.sizes, cast=cast)
+
+    def value(self, parameter: Parameter) -> Array:
+        """The parameter's value at the point, in float64."""
+        return self.base[parameter.tensor]
+
+    def count(self, node: Tensor) -> int:
+        """The number of elements of a node."""
+        total = 1
+        for size in node.shape:
+            total *= evaluate_dim(size, self.sizes)
+        return total
+
+
+def source_values(order: Sequence[Tensor], at: At) -> dict[Tensor, Any]:
+    """A value for each input and parameter: from ``at`` by tensor or name, else by the parameter's init.
+
+    Inits draw from seed 0. Raises GraphError for an input without a value and for an unknown name.
+    """
+    sources = [n for n in order if n.op.name in ("input", "parameter")]
+    known = {n.name for n in sources}
+    for key in at:
+        if (isinstance(key, str) and key not in known) or (isinstance(key, Tensor) and key not in set(order)):
+            raise GraphError(
+                f"a value is given for {key!r}, which the graph does not read",
+                op="compare_gradients", location=user_location(),
+                remedy=f"its inputs and parameters are {', '.join(sorted(map(repr, known)))}",
+            )  # fmt: skip
+    generator = np.random.default_rng(0)
+    values: dict[Tensor, Any] = {}
+    for node in sources:
+        if node in at:
+            values[node] = np.asarray(at[node], node.dtype)
+        elif node.name in {k for k in at if isinstance(k, str)}:
+            values[node] = np.asarray(at[node.name], node.dtype)
+        elif node.op.name == "parameter":
+            values[node] = initial(node, generator)
+        else:
+            raise GraphError(
+                f"no value is given for the input {node.name!r}", op="compare_gradients",
+                location=node.location, remedy=f"pass at={{{node.name!r}: array, …}}",
+            )  # fmt: skip
+    return values
+
+
+def initial(parameter: Tensor, generator: np.random.Generator) -> Array:
+    """A parameter's first value: by its init function, array or number; zeros without one."""
+    init = parameter.attrs["init"]
+    shape = tuple(evaluate_dim(s, {}) for s in parameter.shape)
+    if callable(init):
+        return np.asarray(init(shape, parameter.dtype, generator), parameter.dtype)
+    return np.broadcast_to(np.asarray(0 if init is None else init, parameter.dtype), shape).copy()
+
+
+def _in_float64(order: Sequence[Tensor]) -> dict[Tensor, Tensor]:
+    """Each node as one of a graph in which every float is float64; casts between floats vanish."""
+
+    def change(node: Tensor) -> Tensor:
+        if node.op is CAST and is_float(node.dtype) and node.inputs[0].dtype == FLOAT64:
+            return node.inputs[0]
+        if node.op is CONSTANT and is_float(node.dtype) and node.dtype != FLOAT64:
+            return with_attrs(node, {**node.attrs, "value": node.attrs["value"].astype(np.float64)})
+        declared = node.attrs.get("dtype")
+        if declared is not None and is_float(np.dtype(declared)) and declared != FLOAT64:
+            return with_attrs(node, {**node.attrs, "dtype": FLOAT64})
+        return node
+
+    return transformed(order, change)

@@ -1,0 +1,144 @@
+"""The compiler, as a story: outputs → verify → passes → schedule → memory plan → source → function."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from graphc.codegen.memory import plan_memory
+from graphc.codegen.program import write_program
+from graphc.codegen.scalar import write_scalar_program
+from graphc.codegen.schedule import schedule
+from graphc.errors import GraphError
+from graphc.ir.dimension import Dim
+from graphc.ir.graph import Graph
+from graphc.ir.origin import user_location
+from graphc.ir.structure import flatten
+from graphc.ir.tensor import Tensor
+from graphc.ir.verifier import Verifier
+from graphc.passes.pipelines import PIPELINES, run
+from graphc.passes.report import explain
+from graphc.runtime.entry import Argument
+from graphc.runtime.function import Compiled, Function
+from graphc.runtime.parameters import Parameters
+from graphc.signature import check_signature, output_labels
+
+
+def compile(
+    outputs: Any,
+    inputs: Sequence[Tensor] = (),
+    *,
+    updates: Mapping[Tensor, Tensor] | None = None,
+    params: Parameters | None = None,
+    seed: int = 0,
+    optimize: str = "default",
+    threads: int | None = None,
+    debug: str | None = None,
+) -> Function:
+    """Compile a graph to a function of NumPy arrays.
+
+    ``outputs`` is a tensor, or a tuple, list or dict of tensors: the form of the result. ``inputs``
+    are the arguments in order. Parameters below the outputs need no listing: they are initialised
+    from ``seed`` into ``f.params``, or shared with another function by ``params=f.params``.
+    ``updates`` maps parameters to the values they take after each call. ``optimize`` names a
+    pipeline: "none", "exact", "default" or "fast". ``threads`` limits the threads of matrix products
+    (None: the environment's). ``debug="nan"`` stops where the first NaN appears, "inf" also at
+    infinities.
+
+    Raises GraphError where the declaration does not hold together: an input missing or not needed,
+    two of one name, a size that no input fixes, an update of the wrong type.
+
+    >>> import numpy as np, graphc as gc
+    >>> x = gc.input("x", ("N", 2))
+    >>> f = gc.compile(gc.exp(x).sum(axis=1), [x])
+    >>> f(np.zeros((3, 2), np.float32))
+    array([2., 2., 2.], dtype=float32)
+    """
+    if optimize not in PIPELINES or debug not in (None, "nan", "inf"):
+        what, options = (
+            ("optimize", PIPELINES) if optimize not in PIPELINES else ("debug", (None, "nan", "inf"))
+        )
+        raise GraphError(
+            f"{what}={locals()[what]!r} is unknown", op="compile", location=user_location(),
+            remedy=f"choose one of {', '.join(map(repr, options))}",
+        )  # fmt: skip
+    clock = _Clock()
+    leaves, structure = flatten(outputs, "compile")
+    declared = Graph(tuple(inputs), tuple(leaves), tuple((updates or {}).items()))
+    check_signature(declared)
+    verifier = Verifier()
+    verifier.verify(declared, "declaration")
+    clock.lap("verify")
+    graph, records = run(declared, PIPELINES[optimize], verifier)
+    clock.lap("passes")
+    places = {n: k for k, n in enumerate(n for n in declared.nodes if n.op.family == "random")}
+    plan = schedule(graph)
+    scalar = write_scalar_program(plan) if debug is None else None
+    memory = plan_memory(plan)
+    clock.lap("plan")
+    program = write_program(plan, memory, places, debug)
+    clock.lap("source")
+    store = Parameters() if params is None else params
+    store.declare(declared.parameters, seed)
+    stats: dict[str, Any] = {
+        "nodes": len(declared.nodes),
+        "nodes_after_passes": len(graph.nodes),
+        "steps": len(plan.steps),
+        "blocks": len(memory.blocks),
+        "seconds": clock.seconds,
+    }
+    compiled = Compiled(
+        source=program.source,
+        scalar_source=scalar.source if scalar else None,
+        body=program,
+        arguments=tuple(
+            Argument(i.name or "", v, i.shape, i.dtype, i.location)
+            for i, (_, v) in zip(inputs, program.arguments, strict=True)
+        ),
+        structure=structure,
+        labels=output_labels(leaves, structure),
+        block_sizes=memory.block_sizes,
+        sizes=_symbolic_sizes(plan.order),
+        parameters=tuple(name for name, _ in program.parameters),
+        updates=bool(plan.graph.updates),
+        seed=seed,
+        threads=_thread_count(threads),
+        stats=stats,
+        explanation=lambda: explain(records, stats),
+    )
+    function = Function(compiled, store)
+    clock.lap("load")
+    return function
+
+
+def _symbolic_sizes(nodes: Sequence[Tensor]) -> tuple[Dim, ...]:
+    sizes = dict.fromkeys(s for n in nodes for s in n.shape if not isinstance(s, int) and not s.is_Symbol)
+    return tuple(sizes)
+
+
+def _thread_count(threads: int | None) -> int | None:
+    wanted = os.environ.get("GRAPHC_THREADS", "") if threads is None else threads
+    if wanted == "":
+        return None
+    try:
+        count = int(wanted)
+    except ValueError:
+        count = 0
+    if count < 1:
+        raise GraphError(
+            f"threads={wanted!r} is no positive number", op="compile", location=user_location(),
+            remedy="give at least 1, or leave it out",
+        )  # fmt: skip
+    return count
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.seconds[stage], self._last = now - self._last, now

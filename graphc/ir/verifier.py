@@ -1,0 +1,55 @@
+"""The verifier: a graph enters, and an error leaves if any node does not say what its op infers."""
+
+from __future__ import annotations
+
+from graphc.errors import GraphError
+from graphc.ir.dimension import format_shape, same_shape
+from graphc.ir.graph import Graph
+from graphc.ir.tensor import Tensor
+
+
+class Verifier:
+    """Checks graphs; a node that was found sound is never looked at again, since nodes are immutable."""
+
+    def __init__(self) -> None:
+        self._sound: set[Tensor] = set()
+
+    def verify(self, graph: Graph, stage: str = "graph") -> None:
+        """Raise GraphError naming the stage and the first unsound node."""
+        for node in graph.nodes:
+            if node not in self._sound:
+                self._check(node, stage)
+                self._sound.add(node)
+        known = set(graph.inputs)
+        for node in graph.nodes:
+            if node.op.name == "input" and node not in known:
+                raise GraphError(
+                    f"input {node.name!r} is used but not among the graph's inputs",
+                    op=stage,
+                    location=node.location,
+                )
+        for parameter, new in graph.updates:
+            if not same_shape(parameter.shape, new.shape) or parameter.dtype != new.dtype:
+                raise GraphError(
+                    f"the update of {parameter.name!r} has type {new.dtype}{format_shape(new.shape)}, "
+                    f"the parameter {parameter.dtype}{format_shape(parameter.shape)}",
+                    op=stage,
+                    location=new.location,
+                )
+
+    def _check(self, node: Tensor, stage: str) -> None:
+        try:
+            shape, dtype = node.op.infer(node.inputs, node.attrs)
+        except GraphError as error:
+            raise GraphError(
+                f"{stage} left a node that cannot be built: {error.message}",
+                op=node.op.name,
+                location=node.location,
+            ) from error
+        if not same_shape(shape, node.shape) or dtype != node.dtype:
+            raise GraphError(
+                f"{stage} left a node that says {node.dtype}{format_shape(node.shape)} "
+                f"where its op infers {dtype}{format_shape(shape)}",
+                op=node.op.name,
+                location=node.location,
+            )

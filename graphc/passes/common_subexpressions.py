@@ -1,0 +1,63 @@
+"""Common subexpressions: nodes that compute the same from the same become one node."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from graphc.ir.build import rebuilt, with_origins
+from graphc.ir.graph import Graph
+from graphc.ir.origin import merged_origins
+from graphc.ir.tensor import Tensor
+
+
+def _key(node: Tensor) -> tuple[Any, ...]:
+    attrs: list[Any] = []
+    for name, value in node.attrs.items():
+        if isinstance(value, np.ndarray):
+            value = (value.dtype.str, value.shape, value.tobytes())
+        elif name == "weak":
+            continue
+        elif isinstance(value, float):
+            value = value.hex()  # tells 0.0 from −0.0, and NaN is itself
+        attrs.append((name, value))
+    return (node.op, tuple(map(id, node.inputs)), tuple(attrs))
+
+
+class CommonSubexpressions:
+    """The pass. Inputs, parameters and random draws are themselves: two draws are never equal."""
+
+    name = "common_subexpressions"
+
+    def __call__(self, graph: Graph, fired: Counter[str] | None = None) -> Graph:
+        new: dict[Tensor, Tensor] = {}
+        first: dict[tuple[Any, ...], Tensor] = {}
+        also: dict[Tensor, list[Tensor]] = {}
+        for node in graph.nodes:
+            value = rebuilt(node, tuple([new[i] for i in node.inputs]))
+            if node.op.family != "random" and node.op.name not in ("input", "parameter"):
+                kept = first.setdefault(_key(value), value)
+                if kept is not value:
+                    also.setdefault(kept, []).append(value)
+                    if fired is not None:
+                        fired[f"merged {node.op.name}"] += 1
+                    value = kept
+            new[node] = value
+        if not also:
+            return graph.replaced(new)
+        return _with_all_origins(graph.replaced(new), also)
+
+
+def _with_all_origins(graph: Graph, also: dict[Tensor, list[Tensor]]) -> Graph:
+    """Nodes that others were merged into say so: they come from all those places."""
+    new: dict[Tensor, Tensor] = {}
+    for node in graph.nodes:
+        value = rebuilt(node, tuple([new[i] for i in node.inputs]))
+        if node in also:
+            origins = merged_origins(value.origins, *(m.origins for m in also[node]))
+            if origins != value.origins:
+                value = with_origins(value, origins)
+        new[node] = value
+    return graph.replaced(new)

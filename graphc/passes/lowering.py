@@ -1,0 +1,85 @@
+"""Lowering: ops that are shorthand leave as the simpler ops they stand for.
+
+One table keyed by op; each entry builds the value from public functions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable
+
+from graphc.ir.dimension import element_count, same
+from graphc.ir.dtype import is_float
+from graphc.ir.graph import Graph
+from graphc.ir.origin import inheriting
+from graphc.ir.tensor import Tensor
+from graphc.ir.traversal import transformed
+from graphc.ops import divide, exp, isfinite, log, subtract, sum, where
+from graphc.ops import max as maximum_over
+from graphc.ops.elementwise import astype
+from graphc.ops.shape import broadcast_to, reshape
+from graphc.ops.sources import dimension_value, filled
+
+
+def _mean(node: Tensor) -> Tensor:
+    (x,) = node.inputs
+    axes = node.attrs["axis"]
+    count = element_count(x.shape[a] for a in axes)
+    total = sum(x if is_float(x.dtype) else astype(x, node.dtype), axis=axes, keepdims=node.attrs["keepdims"])
+    return divide(total, dimension_value(count, node.dtype))
+
+
+def _shifted(x: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """The largest element over the axes (0 where that is infinite), and x less it: exp cannot overflow."""
+    top = maximum_over(x, axis=axes, keepdims=True)
+    top = where(isfinite(top), top, filled(0, x.dtype))
+    return top, subtract(x, top)
+
+
+def _logsumexp(node: Tensor) -> Tensor:
+    (x,) = node.inputs
+    axes = node.attrs["axis"]
+    if any(same(x.shape[a], 0) for a in axes):  # the sum of nothing is 0, its logarithm −∞
+        return broadcast_to(filled(-math.inf, node.dtype), node.shape)
+    top, shifted = _shifted(astype(x, node.dtype), axes)
+    value = log(sum(exp(shifted), axis=axes, keepdims=True)) + top
+    return value if node.attrs["keepdims"] else reshape(value, node.shape)
+
+
+def _softmax(node: Tensor) -> Tensor:
+    (x,) = node.inputs
+    weights = exp(_shifted(astype(x, node.dtype), (node.attrs["axis"],))[1])
+    return divide(weights, sum(weights, axis=(node.attrs["axis"],), keepdims=True))
+
+
+def _log_softmax(node: Tensor) -> Tensor:
+    (x,) = node.inputs
+    shifted = _shifted(astype(x, node.dtype), (node.attrs["axis"],))[1]
+    return subtract(shifted, log(sum(exp(shifted), axis=(node.attrs["axis"],), keepdims=True)))
+
+
+LOWERINGS: dict[str, Callable[[Tensor], Tensor]] = {
+    "mean": _mean,
+    "logsumexp": _logsumexp,
+    "softmax": _softmax,
+    "log_softmax": _log_softmax,
+}
+
+
+class Lowering:
+    """The pass."""
+
+    name = "lowering"
+
+    def __call__(self, graph: Graph, fired: Counter[str] | None = None) -> Graph:
+        def lower(node: Tensor) -> Tensor:
+            rule = LOWERINGS.get(node.op.name)
+            if rule is None:
+                return node
+            if fired is not None:
+                fired[node.op.name] += 1
+            with inheriting(node.origins):
+                return rule(node)
+
+        return graph.replaced(transformed(graph.roots, lower))

@@ -1,0 +1,85 @@
+"""The pipelines: each is one tuple of passes, run from top to bottom and verified after each."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from graphc.ir.graph import Graph
+from graphc.ir.verifier import Verifier
+from graphc.passes.common_subexpressions import CommonSubexpressions
+from graphc.passes.constant_folding import ConstantFolding
+from graphc.passes.dead_nodes import DeadNodes
+from graphc.passes.lowering import Lowering
+from graphc.rewrite import rules
+from graphc.rewrite.engine import Rewriting
+
+
+class Pass(Protocol):
+    """A graph enters, an equivalent graph leaves; ``fired`` counts what was done."""
+
+    name: str
+
+    def __call__(self, graph: Graph, fired: Counter[str] | None = None) -> Graph:
+        """Run the pass."""
+
+
+CLEANING: tuple[Pass, ...] = (
+    DeadNodes(),
+    ConstantFolding(),
+    CommonSubexpressions(),
+)
+NONE: tuple[Pass, ...] = (
+    Lowering(),
+)
+EXACT: tuple[Pass, ...] = (
+    *CLEANING,
+    Rewriting("simplification", rules.EXACT),
+    Lowering(),
+    *CLEANING,
+    Rewriting("simplification", rules.EXACT),
+)
+DEFAULT: tuple[Pass, ...] = (
+    *CLEANING,
+    Rewriting("stabilisation", (*rules.EXACT, *rules.STABILISATION)),
+    Lowering(),
+    *CLEANING,
+    Rewriting("simplification", (*rules.EXACT, *rules.STRENGTH)),
+    CommonSubexpressions(),
+)
+FAST: tuple[Pass, ...] = (
+    *CLEANING,
+    Rewriting("stabilisation", (*rules.EXACT, *rules.STABILISATION)),
+    Lowering(),
+    *CLEANING,
+    Rewriting("fast_math", (*rules.EXACT, *rules.STRENGTH, *rules.FAST_MATH)),
+    *CLEANING,
+)
+PIPELINES: dict[str, tuple[Pass, ...]] = {"none": NONE, "exact": EXACT, "default": DEFAULT, "fast": FAST}
+
+
+@dataclass(frozen=True, eq=False)
+class PassRecord:
+    """What one pass did."""
+
+    name: str
+    before: Graph
+    after: Graph
+    fired: Counter[str]
+    seconds: float
+
+
+def run(graph: Graph, passes: Sequence[Pass], verifier: Verifier) -> tuple[Graph, list[PassRecord]]:
+    """The graph after all passes, and what each did."""
+    records = []
+    for step in passes:
+        fired: Counter[str] = Counter()
+        start = time.perf_counter()
+        after = step(graph, fired)
+        records.append(PassRecord(step.name, graph, after, fired, time.perf_counter() - start))
+        verifier.verify(after, step.name)
+        graph = after
+    return graph, records

@@ -1,0 +1,58 @@
+"""A rewriting rule is data: a name, a pattern, what replaces it, when, and how exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from graphc.ir.tensor import Tensor
+from graphc.rewrite.pattern import Bindings, Pattern, built, matches
+
+# What replaces a match: a pattern, or a function of the matched node and what was bound.
+Replacement = Pattern | Callable[[Tensor, Bindings], Tensor | None]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """``left`` becomes ``right`` where ``when`` holds.
+
+    ``exact`` rules give the same bits for every input, NaN, infinities, −0.0 and empty shapes
+    included. ``fast_math`` rules agree to a relative ``bound`` for variables drawn from ``domain``
+    (variable name → interval), which is where the left side itself neither overflows nor cancels.
+    """
+
+    name: str
+    left: Pattern
+    right: Replacement
+    when: Callable[[Bindings], bool] | None = None
+    kind: Literal["exact", "fast_math"] = "exact"
+    bound: float = 0.0
+    domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    # For tests: shapes or dtypes that the variables need for the rule to fire.
+    example: Mapping[str, Any] = field(default_factory=dict)
+
+    def apply(self, node: Tensor) -> Any:
+        """What replaces the node, or None where the rule does not fire."""
+        for bound in matches(self.left, node, {}):
+            if self.when is None or self.when(bound):
+                if isinstance(self.right, Pattern):
+                    return built(self.right, bound)
+                replacement = self.right(node, bound)
+                if replacement is not None:
+                    return replacement
+        return None
+
+    def __str__(self) -> str:
+        right = self.right if isinstance(self.right, Pattern) else self.right.__name__
+        return f"{self.name}: {self.left} → {right}"
+
+
+def rule(name: str, left: Pattern, right: Replacement, **options: Any) -> Rule:
+    """An exact rule."""
+    return Rule(name, left, right, **options)
+
+
+def fast(name: str, left: Pattern, right: Replacement, bound: float, **options: Any) -> Rule:
+    """A rule that agrees to a relative bound."""
+    return Rule(name, left, right, kind="fast_math", bound=bound, **options)

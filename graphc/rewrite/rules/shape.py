@@ -1,0 +1,83 @@
+"""Rules about ops that only move elements; each is exact, since no element changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import graphc.ops as ops
+from graphc.ir.build import apply
+from graphc.ir.dimension import same, same_shape
+from graphc.ir.tensor import Tensor
+from graphc.rewrite.pattern import Bindings, call, variables
+from graphc.rewrite.rule import rule
+
+(x,) = variables("x")
+transpose, reshape, broadcast_to, flip, slice_, concatenate, astype, sum_ = map(
+    call, "transpose reshape broadcast_to flip slice concatenate astype sum".split()
+)
+
+
+def _inner(node: Tensor) -> Tensor:
+    return node.inputs[0]
+
+
+def _joined_transpose(node: Tensor, bound: Bindings) -> Tensor:
+    """The two permutations as one."""
+    inner = _inner(node).attrs["axes"]
+    return ops.transpose(bound["x"], tuple(inner[a] for a in node.attrs["axes"]))
+
+
+def _kept(node: Tensor, bound: Bindings) -> Tensor | None:
+    """x, where the op leaves every element in its place."""
+    value: Tensor = bound["x"]
+    match node.op.name:
+        case "transpose":
+            unchanged = node.attrs["axes"] == tuple(range(node.ndim))
+        case "flip":
+            unchanged = all(same(node.shape[a], 1) for a in node.attrs["axes"])
+        case "slice":
+            unchanged = same_shape(node.shape, value.shape) and all(s > 0 for s in node.attrs["step"])
+        case "sum":
+            unchanged = not node.attrs["axis"]
+        case "astype":
+            unchanged = node.dtype == value.dtype
+        case _:
+            unchanged = same_shape(node.shape, value.shape)
+    return value if unchanged else None
+
+
+def _last_shape(node: Tensor, bound: Bindings) -> Any:
+    """Only the last of two shapes matters."""
+    return apply(node.op, (bound["x"],), **node.attrs)
+
+
+def _flips_cancel(node: Tensor, bound: Bindings) -> Tensor:
+    """Axes flipped twice stay; the others are flipped once."""
+    once = set(node.attrs["axes"]) ^ set(_inner(node).attrs["axes"])
+    return ops.flip(bound["x"], tuple(sorted(once))) if once else bound["x"]
+
+
+def _cast_back(node: Tensor, bound: Bindings) -> Tensor | None:
+    """x, where the dtype between holds all its values."""
+    value: Tensor = bound["x"]
+    return value if node.dtype == value.dtype and np.can_cast(value.dtype, _inner(node).dtype, "safe") else None
+
+
+# fmt: off
+RULES = (
+    rule("transpose_of_transpose", transpose(transpose(x)),        _joined_transpose, example={"x": (2, 3, 4)}),
+    rule("transpose_of_nothing",   transpose(x),                   _kept,             example={"x": (3, 2), "axes": (0, 1)}),
+    rule("reshape_of_reshape",     reshape(reshape(x)),            _last_shape,       example={"x": (2, 6)}),
+    rule("reshape_of_nothing",     reshape(x),                     _kept,             example={"x": (3, 2)}),
+    rule("broadcast_of_broadcast", broadcast_to(broadcast_to(x)),  _last_shape,       example={"x": (3, 1)}),
+    rule("broadcast_of_nothing",   broadcast_to(x),                _kept,             example={"x": (3, 2)}),
+    rule("flip_of_flip",           flip(flip(x)),                  _flips_cancel,     example={"x": (3, 2)}),
+    rule("slice_of_whole",         slice_(x),                      _kept,             example={"x": (3, 2)}),
+    rule("concatenate_of_one",     concatenate(x),                 _kept,             example={"x": (3, 2)}),
+    rule("sum_of_nothing",         sum_(x),                        _kept,             example={"x": (3, 2)}),
+    rule("cast_of_nothing",        astype(x),                      _kept,             example={"x": (3, 2)}),
+    rule("cast_and_back",          astype(astype(x)),              _cast_back,        example={"x": (3, 2)}),
+)
+# fmt: on

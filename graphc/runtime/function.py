@@ -1,0 +1,289 @@
+"""The compiled function: generated source and its arrays enter, a callable object leaves."""
+
+from __future__ import annotations
+
+import itertools
+import linecache
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from graphc.codegen.memory import total_bytes
+from graphc.codegen.program import Program
+from graphc.codegen.standalone import standalone_source, write_standalone
+from graphc.errors import GraphError, NonFiniteError, ShapeError
+from graphc.ir.dimension import Dim, evaluate_dim
+from graphc.ir.origin import user_location
+from graphc.ir.structure import Structure
+from graphc.runtime.entry import Argument, entry_source, refuse_shapes, scalar_entry_source
+from graphc.runtime.parameters import Parameters
+
+Array = np.ndarray[Any, Any]
+# Sizes whose workspaces are kept: a training set's full and last batch, validation, and some more.
+_KEPT_SIZES = 8
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What a function is made of: plain data, so that it can be pickled.
+
+    ``sizes`` are the symbolic sizes of all arrays of the program, checked not to be negative where
+    new sizes arrive; ``labels`` name the outputs.
+    """
+
+    source: str
+    scalar_source: str | None
+    body: Program
+    arguments: tuple[Argument, ...]
+    structure: Structure
+    labels: tuple[str, ...]
+    block_sizes: tuple[tuple[Dim, ...], ...]
+    sizes: tuple[Dim, ...]
+    parameters: tuple[str, ...]
+    updates: bool
+    seed: int
+    threads: int | None
+    stats: Mapping[str, Any]
+    explanation: Callable[[], str]
+
+
+class Function:
+    """A compiled graph. Call it with arrays, by position or by input name.
+
+    The result has the structure of the compiled outputs, and its arrays are new at each call.
+    ``params`` holds the parameters; calls of a function with updates write them in place. A function
+    may be called from several threads at once, is deterministic for its ``seed`` and number of
+    ``calls``, and can be pickled.
+
+    >>> import numpy as np, graphc as gc
+    >>> x = gc.input("x", ("N",))
+    >>> f = gc.compile((x * x).sum(), [x])
+    >>> float(f(np.array([1, 2, 3], np.float32)))
+    14.0
+    """
+
+    def __init__(self, compiled: Compiled, params: Parameters, calls: int = 0) -> None:
+        self._compiled = compiled
+        self.params = params
+        self.calls = calls
+        self._pool: dict[tuple[int, ...], list[Any]] = {}
+        self._count = len(compiled.arguments)
+        self._build = _builder(compiled.structure)
+        self._entry = self._load()
+
+    # -- calling -----------------------------------------------------------------------------------
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs or len(args) != self._count:
+            args = self._ordered(args, kwargs)
+        return self._build(self._entry(*args))
+
+    def _ordered(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """The arguments by position; an error that names what is missing or too much."""
+        names = [a.name for a in self._compiled.arguments]
+
+        def refuse(message: str) -> GraphError:
+            return GraphError(
+                message,
+                op="call",
+                location=user_location(),
+                remedy=f"the arguments are {', '.join(names) or 'none'}",
+            )
+
+        if len(args) > len(names):
+            raise refuse(f"{len(args)} arguments are given where {len(names)} are declared")
+        values = dict(zip(names, args, strict=False))
+        for name, value in kwargs.items():
+            if name not in names:
+                raise refuse(f"there is no argument {name!r}")
+            if name in values:
+                raise refuse(f"argument {name!r} is given twice")
+            values[name] = value
+        missing = [n for n in names if n not in values]
+        if missing:
+            raise refuse(f"argument {missing[0]!r} is missing")
+        return tuple(values[n] for n in names)
+
+    # -- loading -----------------------------------------------------------------------------------
+    def _load(self) -> Callable[..., Any]:
+        compiled = self._compiled
+        program = compiled.body
+        namespace: dict[str, Any] = {"constants": list(program.constants)}
+        _execute(compiled.source, namespace, "compute")
+        if "check_finite" in namespace:
+            namespace["check_finite"] = _check_finite
+        self._workspace = namespace["workspace"]
+        store = [self.params[name] for name in compiled.parameters]
+        common: dict[str, Any] = {
+            "ndarray": np.ndarray,
+            "errstate": np.errstate,
+            "dtypes": [a.dtype for a in compiled.arguments],
+            "arguments": compiled.arguments,
+            "refuse_shapes": partial(refuse_shapes, compiled.arguments),
+            "pool": self._pool,
+            "new_workspace": self._new_workspace,
+            "give_back": self._give_back,
+            "seed": compiled.seed,
+            "next_call": self._next_call,
+            "params": store,
+            "compute": namespace["compute"],
+        }
+        _execute(entry_source(compiled.arguments, program.symbols, program.draws), common, "entry")
+        entry: Callable[..., Any] = common["entry"]
+        if compiled.scalar_source is not None:
+            scalar: dict[str, Any] = {}
+            _execute(compiled.scalar_source, scalar, "scalar")
+            scalar |= {"params": store, "arguments": compiled.arguments, "array_entry": entry}
+            _execute(scalar_entry_source(compiled.arguments), scalar, "entry")
+            entry = scalar["entry"]
+        if compiled.threads is not None:
+            entry = _with_threads(entry, compiled.threads)
+        if compiled.updates:
+            entry = _one_at_a_time(entry, self.params)
+        return entry
+
+    def _next_call(self) -> int:
+        with self.params.lock:
+            self.calls += 1
+            return self.calls - 1
+
+    def _new_workspace(self, sizes: tuple[int, ...]) -> Any:
+        known = dict(zip([s for s, _ in self._compiled.body.symbols], sizes, strict=True))
+        for size in self._compiled.sizes:
+            if evaluate_dim(size, known) < 0:
+                values = ", ".join(f"{n} = {v}" for n, v in known.items())
+                raise ShapeError(
+                    f"with {values} the size {size} of an array of the graph is {evaluate_dim(size, known)}",
+                    op="call", remedy="call with larger arrays",
+                )  # fmt: skip
+        with np.errstate(all="ignore"):
+            return self._workspace(*sizes)
+
+    def _give_back(self, sizes: tuple[int, ...], buffers: Any) -> None:
+        free = self._pool.get(sizes)
+        if free is None:
+            while len(self._pool) >= _KEPT_SIZES:
+                self._pool.pop(next(iter(self._pool)), None)
+            free = self._pool.setdefault(sizes, [])
+        free.append(buffers)
+
+    # -- looking inside ------------------------------------------------------------------------------
+    @property
+    def source(self) -> str:
+        """The generated source: Python arithmetic for a graph of numbers, else NumPy statements."""
+        return self._compiled.scalar_source or self._compiled.source
+
+    @property
+    def stats(self) -> Mapping[str, Any]:
+        """Figures of the compilation: nodes before and after the passes, steps, blocks, seconds by stage."""
+        return self._compiled.stats
+
+    def workspace_bytes(self, **sizes: int) -> int:
+        """Bytes of the buffers of one call at these symbolic sizes (64 for a size not given)."""
+        return total_bytes(self._compiled.block_sizes, sizes)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the arguments, in order."""
+        return tuple(a.name for a in self._compiled.arguments)
+
+    def explain(self) -> str:
+        """What each pass did: nodes before and after, rules that fired, and the difference as text."""
+        return self._compiled.explanation()
+
+    def save(
+        self, path: str | os.PathLike[str], *, example: Sequence[Any] | Mapping[str, Any] | None = None
+    ) -> None:
+        """Write the function as one file that needs NumPy alone, its parameters in an ``.npz`` beside it.
+
+        ``example`` holds arguments, in order or by name, that running the file as a script calls it with.
+        """
+        compiled = self._compiled
+        if os.path.splitext(path)[1] != ".py":  # noqa: PTH122  (a PathLike may be no Path)
+            raise GraphError(
+                f"the file {os.fspath(path)!r} does not end in .py",
+                op="save",
+                remedy='save as e.g. "step.py"',
+            )
+        given: tuple[Any, ...] = ()
+        if isinstance(example, Mapping):
+            given = self._ordered((), dict(example))
+        elif example is not None:
+            given = self._ordered(tuple(example), {})
+        arrays = [a.admit(v) for a, v in zip(compiled.arguments, given, strict=False)]
+        source = standalone_source(
+            compiled.body, compiled.arguments, name="call", calls=self.calls, seed=compiled.seed,
+            examples=len(arrays), labels=compiled.labels,
+        )  # fmt: skip
+        values = {name: self.params[name] for name in compiled.parameters}
+        write_standalone(path, source, values, compiled.body.constants, arrays)
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(self.inputs)
+        return f"<compiled function ({arguments}) -> {', '.join(self._compiled.labels)}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        text = self.explain()
+        compiled = {**self._compiled.__dict__, "explanation": partial(str, text)}
+        compiled["body"] = self._compiled.body.without_nodes()
+        return {"compiled": Compiled(**compiled), "params": self.params, "calls": self.calls}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["compiled"], state["params"], state["calls"])  # type: ignore[misc]
+
+
+def _builder(structure: Structure) -> Callable[[tuple[Any, ...]], Any]:
+    """How the tuple of results becomes the structure of the outputs; the common forms directly."""
+    flat = all(p.kind == "leaf" for p in structure.parts)
+    if structure.kind == "leaf":
+        return lambda results: results[0]
+    if structure.kind == "tuple" and flat:
+        return lambda results: results
+    if structure.kind == "list" and flat:
+        return list
+    return structure.unflatten
+
+
+def _execute(source: str, namespace: dict[str, Any], what: str) -> None:
+    """Run generated source under a name that tracebacks and debuggers can show its lines by."""
+    filename = f"<graphc {what} {next(_numbers)}>"
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    exec(compile(source, filename, "exec"), namespace)
+
+
+def _check_finite(value: Array, op: str, where: str, infinities: bool) -> None:
+    if np.isnan(value).any():
+        kind = "NaN"
+    elif infinities and np.isinf(value).any():
+        kind = "an infinity"
+    else:
+        return
+    raise NonFiniteError(
+        f"gave {kind} at {where}", op=op, remedy="look at its operands' ranges: log and sqrt of what may be "
+        "negative, division by what may be zero, exp of what may be large",
+    )  # fmt: skip
+
+
+def _with_threads(entry: Callable[..., Any], threads: int) -> Callable[..., Any]:
+    controller = ThreadpoolController()
+
+    def limited(*args: Any) -> Any:
+        with controller.limit(limits=threads):
+            return entry(*args)
+
+    return limited
+
+
+def _one_at_a_time(entry: Callable[..., Any], params: Parameters) -> Callable[..., Any]:
+    lock = params.lock
+
+    def locked(*args: Any) -> Any:
+        with lock:
+            return entry(*args)
+
+    return locked

@@ -1,0 +1,122 @@
+"""Nodes, traversal, printing and verification."""
+
+import pickle
+import threading
+
+import numpy as np
+import pytest
+
+import graphc as gc
+from graphc.errors import GraphError
+from graphc.ir.graph import Graph
+from graphc.ir.tensor import Tensor
+from graphc.ir.traversal import topological_order
+from graphc.ir.verifier import Verifier
+
+
+def test_nodes_are_immutable_and_themselves() -> None:
+    x = gc.input("x", (3,))
+    a, b = x + 1, x + 1
+    assert a is not b and len({a, b}) == 2
+    assert isinstance(a == b, Tensor)
+    with pytest.raises(AttributeError):
+        a.shape = (4,)
+    with pytest.raises(AttributeError):
+        del a.name
+    with pytest.raises(TypeError, match="pickle a compiled Function"):
+        pickle.dumps(a)
+
+
+def test_building_simplifies_nothing() -> None:
+    x = gc.input("x", (3,))
+    y = (x * 1 + 0) - x
+    assert [n.op.name for n in topological_order([y])] == [
+        "input", "constant", "multiply", "constant", "add", "subtract",
+    ]  # fmt: skip
+
+
+def test_nodes_remember_scope_and_line() -> None:
+    with gc.scope("block"), gc.scope("inner"):
+        w = gc.parameter("w", (3,))
+        y = w * 2  # this line
+    assert w.name == "block/inner/w" and y.scope == ("block", "inner")
+    assert y.location.filename == __file__ and y.location.function == "test_nodes_remember_scope_and_line"
+    with open(__file__) as file:
+        assert "# this line" in file.readlines()[y.location.line - 1]
+
+
+def test_scopes_of_threads_are_apart() -> None:
+    seen: list[tuple[str, ...]] = []
+
+    def build() -> None:
+        seen.append((gc.input("x", ()) + 1).scope)
+
+    with gc.scope("main"):
+        thread = threading.Thread(target=build)
+        thread.start()
+        thread.join()
+    assert seen == [()]
+
+
+def test_order_has_inputs_first_at_any_depth() -> None:
+    x = gc.input("x", ())
+    y = x
+    for _ in range(100_000):
+        y = gc.sin(y)
+    order = topological_order([y])
+    assert len(order) == 100_001 and order[0] is x and order[-1] is y
+
+
+def test_a_wide_and_shared_graph_is_visited_once() -> None:
+    x = gc.input("x", ())
+    y = x
+    for _ in range(60):  # as a tree this has 2**60 leaves
+        y = y + y
+    assert len(topological_order([y])) == 61
+
+
+def test_the_verifier_finds_a_node_that_lies() -> None:
+    x = gc.input("x", (3,))
+    y = x + 1
+    lie = Tensor(y.op, y.inputs, y.attrs, (4,), y.dtype, None, y.origins)
+    with pytest.raises(GraphError, match=r"some_pass left a node that says float32\(4,\)"):
+        Verifier().verify(Graph((x,), (lie,)), "some_pass")
+    with pytest.raises(GraphError, match="not among the graph's inputs"):
+        Verifier().verify(Graph((), (y,)))
+    Verifier().verify(Graph((x,), (y,)))
+
+
+def test_text_form() -> None:
+    x, w = gc.input("x", ("N", 3)), gc.parameter("w", (3,))
+    y = gc.tanh(x * w).named("y")
+    assert gc.text_form(y) == (
+        "x : float32[N, 3] = input\n"
+        "w : float32[3] = parameter\n"
+        "%2 : float32[N, 3] = multiply(x, w)\n"
+        "y : float32[N, 3] = tanh(%2)\n"
+        "return y"
+    )
+    assert "test_graph.py:" in gc.text_form(Graph((x,), (y,)), locations=True)
+
+
+def test_substitution_rebuilds_what_depends() -> None:
+    x, z = gc.input("x", (3,)), gc.input("z", (5,))
+    y = gc.exp(x).sum() + 1
+    (new,) = gc.substitute([y], {x: z})
+    assert new.shape == () and [n.name for n in topological_order([new]) if n.op.name == "input"] == ["z"]
+
+
+def test_to_networkx() -> None:
+    x = gc.input("x", (3,))
+    graph = gc.to_networkx(x * x + 1)
+    assert graph.number_of_nodes() == 4 and graph.number_of_edges() == 4
+    assert graph.nodes[x]["op"] == "input"
+
+
+def test_arrays_in_constants_are_copies() -> None:
+    a = np.ones(3, np.float32)
+    c = gc.constant(a)
+    a[:] = 5
+    np.testing.assert_array_equal(gc.interpret([c], {})[0], 1)
+    with pytest.raises(ValueError, match="read-only"):
+        gc.interpret([c], {})[0][...] = 2
