@@ -38,6 +38,7 @@ def write_page(
 ) -> None:
     """Write ``index.html`` beside the pictures ``graph.svg`` and ``backward.svg`` of the folder."""
     formatter = HtmlFormatter(nobackground=True)
+    styles = formatter.get_style_defs(".highlight")  # type: ignore[no-untyped-call]  (the stubs lack it)
     agree = all(r.ok for r in reports.values())
     facts = {
         "held-out accuracy": f"{accuracy:.2%}",
@@ -58,7 +59,7 @@ def write_page(
         curves=_curves(history),
         digits=_digits(images, labels, probabilities),
         reports="".join(_report(name, report) for name, report in reports.items()),
-        highlighting=formatter.get_style_defs(".highlight"),
+        highlighting=styles,
         next_loss=next_loss.hex(),
         source=highlight(source, PythonLexer(), formatter),
     )

@@ -123,7 +123,8 @@ def compare_network(
     """The gradient by the first layer's bias and the last layer's weights, for four real images."""
     loss = net.testing["loss"]
     weights = gc.parameters(loss)
-    values = {"x": data.images[:4], "label": data.labels[:4], **{p.name: params[p.name] for p in weights}}
+    values: dict[object, object] = {p: params[p.name or ""] for p in weights}
+    values |= {"x": data.images[:4], "label": data.labels[:4]}
     return gc.compare_gradients(
         loss, [p for p in weights if p.name in ("hidden1/bias", "output/weight")], at=values
     )

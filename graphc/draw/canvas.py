@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -23,6 +24,7 @@ TOOLTIP_LENGTH = 120
 NO_STYLE: Mapping[str, str] = MappingProxyType({})
 
 
+@lru_cache(maxsize=16384)  # the same few signs, shapes and lines, again and again
 def plain(text: str, limit: int = LABEL_LENGTH) -> str:
     """Any text as an escaped one-line DOT string."""
     escaped: str = graphviz.escape(printable(text, limit).replace("&", "&amp;"))

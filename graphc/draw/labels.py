@@ -11,7 +11,8 @@ import sympy
 
 from graphc.ir.dimension import Dim, Shape
 from graphc.ir.dtype import FLOAT32, DType
-from graphc.ir.printer import format_attr, format_type, printable
+from graphc.ir.origin import Location
+from graphc.ir.printer import format_attr, printable
 from graphc.ir.tensor import Tensor
 
 MINUS = "−"
@@ -139,4 +140,14 @@ def own_name(node: Tensor) -> str:
 def tooltip(node: Tensor) -> list[str]:
     """What hovering shows: op and name, dtype and shape, the user's line."""
     name = f" {node.name}" if node.name else ""
-    return [f"{node.op.name}{name}", format_type(node), f"{node.location.short} in {node.location.function}"]
+    return [f"{node.op.name}{name}", _type(node.shape, node.dtype), _line(node.location)]
+
+
+@lru_cache(maxsize=4096)
+def _type(shape: Shape, dtype: DType) -> str:
+    return f"{dtype}[{', '.join(map(str, shape))}]"
+
+
+@lru_cache(maxsize=4096)
+def _line(location: Location) -> str:
+    return f"{location.short} in {location.function}"

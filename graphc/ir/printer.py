@@ -16,7 +16,9 @@ _SOURCES = {"input", "parameter"}
 
 def printable(text: str, limit: int = 60) -> str:
     """Any text as one line: control characters escaped, long text cut in the middle."""
-    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    line = text
+    if not text.isprintable():
+        line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     return line if len(line) <= limit else f"{line[: limit - 12]}…{line[-10:]}"
 
 

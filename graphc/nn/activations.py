@@ -1,6 +1,7 @@
 """Activation functions of each element: a tensor enters, a tensor of the same shape leaves.
 
-Names, arguments and meaning are those of ``torch.nn.functional``. Qiu, *Neural Networks and Deep Learning*, §4.1 treats most of them.
+Names, arguments and meaning are those of ``torch.nn.functional``. Qiu, *Neural Networks and Deep
+Learning*, §4.1 treats most of them.
 """
 
 from __future__ import annotations

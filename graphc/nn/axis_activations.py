@@ -1,4 +1,4 @@
-"""Activation functions along an axis: a tensor enters; softmax keeps its shape, maxout and glu shrink the axis.
+"""Activation functions along an axis: a tensor enters, one of that or a smaller axis leaves.
 
 Names, arguments and meaning are those of ``torch.nn.functional``, save that an axis is called
 ``axis``.

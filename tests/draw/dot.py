@@ -17,8 +17,8 @@ class Parsed:
 
     def labelled(self, text: str) -> list[str]:
         """The identifiers of the nodes whose label is, or as rich text begins with, the given one."""
-        heads = (text, f"<{text}<BR/>", f"<<B>{text}</B>")
-        return [n for n, a in self.nodes.items() if a["label"] == text or a["label"].startswith(heads[1:])]
+        heads = (f"{text}<BR/>", f"<B>{text}</B>")
+        return [n for n, a in self.nodes.items() if a["label"] == text or a["label"].startswith(heads)]
 
     def the(self, text: str) -> str:
         """The one node of this label."""

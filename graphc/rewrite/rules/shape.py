@@ -14,8 +14,8 @@ from graphc.rewrite.pattern import Bindings, call, variables
 from graphc.rewrite.rule import rule
 
 (x,) = variables("x")
-transpose, reshape, broadcast_to, flip, slice_, concatenate, astype, sum_ = map(
-    call, "transpose reshape broadcast_to flip slice concatenate astype sum".split()
+transpose, reshape, broadcast_to, flip, slice_, concatenate, astype = map(
+    call, "transpose reshape broadcast_to flip slice concatenate astype".split()
 )
 
 
@@ -39,8 +39,6 @@ def _kept(node: Tensor, bound: Bindings) -> Tensor | None:
             unchanged = all(same(node.shape[a], 1) for a in node.attrs["axes"])
         case "slice":
             unchanged = same_shape(node.shape, value.shape) and all(s > 0 for s in node.attrs["step"])
-        case "sum":
-            unchanged = not node.attrs["axis"]
         case "astype":
             unchanged = node.dtype == value.dtype
         case _:
@@ -76,7 +74,6 @@ RULES = (
     rule("flip_of_flip",           flip(flip(x)),                  _flips_cancel,     example={"x": (3, 2)}),
     rule("slice_of_whole",         slice_(x),                      _kept,             example={"x": (3, 2)}),
     rule("concatenate_of_one",     concatenate(x),                 _kept,             example={"x": (3, 2)}),
-    rule("sum_of_nothing",         sum_(x),                        _kept,             example={"x": (3, 2)}),
     rule("cast_of_nothing",        astype(x),                      _kept,             example={"x": (3, 2)}),
     rule("cast_and_back",          astype(astype(x)),              _cast_back,        example={"x": (3, 2)}),
 )
