@@ -71,7 +71,9 @@ MISTAKES: dict[str, Callable[[], object]] = {
     "parameter_shape_of_value": lambda: gc.parameter("w", (2, 3), value=np.zeros(4)),
     "scope_without_name": lambda: gc.scope(""),
     "grad_of_a_matrix": lambda: gc.grad(_x(), _x()),
-    "grad_by_integers": lambda: (lambda t: gc.grad(t.astype("float32").sum(), t))(gc.input("t", (3,), "int64")),
+    "grad_by_integers": lambda: (lambda t: gc.grad(t.astype("float32").sum(), t))(
+        gc.input("t", (3,), "int64")
+    ),
     "missing_input": lambda: gc.compile(_x().sum(), []),
     "input_not_needed": lambda: (lambda x: gc.compile(x.sum(), [x, gc.input("extra", (2,))]))(_x()),
     "two_inputs_of_one_name": lambda: (lambda a, b: gc.compile(a + b, [a, b]))(
@@ -81,7 +83,9 @@ MISTAKES: dict[str, Callable[[], object]] = {
     "size_not_told": lambda: gc.compile(gc.ones(("N", 2)), []),
     "output_no_tensor": lambda: gc.compile(3.0, []),
     "update_shape": lambda: (lambda w: gc.compile(w, [], updates={w: w.sum()}))(gc.parameter("w", (2,))),
-    "update_dtype": lambda: (lambda w: gc.compile(w, [], updates={w: w.astype("float64")}))(gc.parameter("w", (2,))),
+    "update_dtype": lambda: (lambda w: gc.compile(w, [], updates={w: w.astype("float64")}))(
+        gc.parameter("w", (2,))
+    ),
     "update_of_no_parameter": lambda: (lambda x: gc.compile(x, [x], updates={x: x}))(gc.input("x", (2,))),
     "unknown_pipeline": lambda: gc.compile(_x(), [_x()], optimize="best"),
     "call_dtype": lambda: _compiled()(np.zeros((2, 3)), np.zeros(2, np.int64)),

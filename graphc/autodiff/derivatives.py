@@ -66,10 +66,8 @@ def _directions(
     given: object, nodes: Sequence[Tensor], structure: Structure, what: str, op: str
 ) -> list[Tensor]:
     """Cotangents or tangents as nodes, of the shapes and dtypes they belong to."""
-    values, form = flatten(
-        given, op, leaf=lambda v: not isinstance(v, (tuple, list, dict)) or structure.kind == "leaf"
-    )
-    if form != structure or len(values) != len(nodes):
+    values = _matched(given, structure)
+    if values is None:
         raise GraphError(
             f"the {what}s do not have the structure of what they belong to",
             op=op, location=user_location(),
@@ -85,6 +83,27 @@ def _directions(
             )  # fmt: skip
         found.append(direction)
     return found
+
+
+def _matched(given: Any, structure: Structure) -> list[Any] | None:
+    """The values that stand where a structure has its leaves (an array may be a nested list), or None."""
+    if structure.kind == "leaf":
+        return None if isinstance(given, dict) else [given]
+    if structure.kind == "dict":
+        if not isinstance(given, dict) or set(given) != set(structure.keys):
+            return None
+        members = [given[key] for key in structure.keys]
+    else:
+        if not isinstance(given, (tuple, list)) or len(given) != len(structure.parts):
+            return None
+        members = list(given)
+    values: list[Any] = []
+    for member, part in zip(members, structure.parts, strict=True):
+        found = _matched(member, part)
+        if found is None:
+            return None
+        values += found
+    return values
 
 
 def _user() -> tuple[Origin, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from graphc.autodiff.masking import Masking
 from graphc.autodiff.pieces import as_cotangent
 from graphc.autodiff.rule import Rule, total
 from graphc.autodiff.rules import RULES
@@ -63,8 +64,7 @@ def reverse_sweep(seeds: Mapping[Tensor, Tensor], wrt: Sequence[Tensor]) -> dict
     order = walked(seeds, wrt)
     active = differentiable_paths(order, wrt)
     contributions: dict[Tensor, list[Tensor]] = {output: [seed] for output, seed in seeds.items()}
-    # Nodes whose cotangent came through a `where`: it may be zero where a partial is infinite.
-    masked: set[Tensor] = set()
+    masking = Masking(order, list(seeds))
     wanted = set(wrt)
     found: dict[Tensor, Tensor] = {}
     for node in reversed(order):
@@ -72,7 +72,7 @@ def reverse_sweep(seeds: Mapping[Tensor, Tensor], wrt: Sequence[Tensor]) -> dict
             continue
         parts = contributions.pop(node)
         rule = rule_of(node.op)
-        below = node in masked
+        zeros_win = masking.enter(node)
         with inheriting(node.origins, role="backward"):
             cotangent = total(parts)
             if node in wanted:
@@ -80,10 +80,9 @@ def reverse_sweep(seeds: Mapping[Tensor, Tensor], wrt: Sequence[Tensor]) -> dict
                 if len(wanted) == 1:
                     break
             for index, operand in enumerate(node.inputs):
-                part = rule.vjp(node, cotangent, index, below) if operand in active else None
+                part = rule.vjp(node, cotangent, index, zeros_win) if operand in active else None
                 if part is None:
                     continue
-                if below or index in rule.masking:
-                    masked.add(operand)
+                masking.descend(node, index, rule)
                 contributions.setdefault(operand, []).append(as_cotangent(part, operand))
     return found

@@ -38,6 +38,9 @@ class At(Protocol):
     def scratch(self, number: int) -> str:
         """The variable of a scratch array."""
 
+    def place(self) -> int:
+        """The number of a random draw in its graph."""
+
     def where(self) -> str:
         """The user's line, as a string literal."""
 
@@ -219,7 +222,8 @@ def _reshape(at: At) -> list[str]:
 def _random(method: str) -> Lines:
     def lines(at: At) -> list[str]:
         return [
-            f"random_generator(seed, {at.scratch(-1)}, call).{method}(dtype={dtype_source(at.step.dtype)}, out={at.out})"
+            f"random_generator(seed, {at.place()}, call)"
+            f".{method}(dtype={dtype_source(at.step.dtype)}, out={at.out})"
         ]
 
     return lines

@@ -35,7 +35,8 @@ def check_index(indices, size, out, where):  # type: ignore[no-untyped-def]
     """Indices brought into [0, size); IndexError where one lies outside [-size, size)."""
     if indices.size and (indices.min() < -size or indices.max() >= size):
         raise IndexError(
-            f"an index lies outside [{-size}, {size}): indices run from {indices.min()} to {indices.max()}, at {where}"
+            f"an index lies outside [{-size}, {size}): "
+            f"indices run from {indices.min()} to {indices.max()}, at {where}"
         )
     if size:
         np.remainder(indices, size, out=out)

@@ -107,9 +107,9 @@ class _Planner:
         fresh = set()
         for output in outputs:
             base = self.owners[output]
-            if base in steps and output.ndim > 0 and count[base] == 1 and base not in updated:
-                if output is base or not _overlaps_itself(output):
-                    fresh.add(base)
+            alone = base in steps and output.ndim > 0 and count[base] == 1 and base not in updated
+            if alone and not _overlaps_itself(output):
+                fresh.add(base)
         return frozenset(fresh)
 
     def _written_in_place(self) -> dict[Tensor, Tensor]:

@@ -91,9 +91,10 @@ class _At:
         return self.writer.size(size)
 
     def scratch(self, number: int) -> str:
-        if self.step.op.family == "random":
-            return str(self.writer.places[self.step])
         return self.writer.scratch(self.step, number)
+
+    def place(self) -> int:
+        return self.writer.places[self.step]
 
     def where(self) -> str:
         return repr(comment(self.step.location.short))
@@ -188,7 +189,7 @@ class _Writer:
         else:
             text = f"constants[{len(self.constants)}]"
             self.constants.append(value)
-        self.constant_lines.append(f"{name} = {text}  # {format_type(node)}")
+        self.constant_lines.append(f"{name} = {text}  # {comment(format_type(node))}")
         return name
 
     def _array(self, block: Block, shape: Shape, dtype: DType, suggestion: str) -> str:
@@ -302,7 +303,7 @@ class _Writer:
         lines = emitter.lines(_At(self, step, out, self.plan.overwrites.get(step)))
         for k, line in enumerate(lines):
             if k == 0:
-                line = f"{line.ljust(_COMMENT_COLUMN)}  # {format_type(step)}"
+                line = f"{line.ljust(_COMMENT_COLUMN)}  # {comment(format_type(step))}"
             self.statements.append((line, step))
         if self.nan_checks and step.dtype.kind == "f":
             self.kernels.setdefault("check_finite")
@@ -343,11 +344,12 @@ class _Writer:
         arguments = [self.variables[i] for i in graph.inputs]
         extra = ["seed", "call"] if draws else []
         lines.append((f"def compute({', '.join(['params', 'buffers', *extra, *arguments])}):", None))
-        described = [f"{self.variables[i]}: {format_type(i)}" for i in graph.inputs]
-        lines.append((f'    """{comment(", ".join(described), 400) or "No arguments."}"""', None))
+        for argument in graph.inputs:
+            about = f"{self.variables[argument]}: {comment(argument.name or '')} {format_type(argument)}"
+            lines.append((f"    # {comment(about)}", None))
         for parameter in graph.parameters:
-            about = f"# {self.variables[parameter]}: {comment(parameter.name or '')} {format_type(parameter)}"
-            lines.append((f"    {about}", None))
+            about = f"{self.variables[parameter]}: {comment(parameter.name or '')} {format_type(parameter)}"
+            lines.append((f"    # {comment(about)}", None))
         if graph.parameters:
             taken = tuple_source([self.variables[p] for p in graph.parameters])
             lines.append((f"    {taken} = params", None))

@@ -80,7 +80,21 @@ EXPRESSIONS: dict[str, str] = {
 }
 # On one number these change nothing.
 _IDENTITIES = frozenset(
-    ["sum", "mean", "prod", "max", "min", "transpose", "reshape", "broadcast_to", "stop_gradient", "flip", "slice", "logsumexp", "copy"]
+    [
+        "sum",
+        "mean",
+        "prod",
+        "max",
+        "min",
+        "transpose",
+        "reshape",
+        "broadcast_to",
+        "stop_gradient",
+        "flip",
+        "slice",
+        "logsumexp",
+        "copy",
+    ]
 )
 _LONGEST_EXPRESSION = 60
 
@@ -117,7 +131,7 @@ def _write(schedule: Schedule) -> ScalarProgram:
     names = Namespace(("math", "exp", "log", "sqrt", "tanh", "params", "compute", "np", "number"))
     variable = {i: names.unique(i.name or "x") for i in graph.inputs}
     variable |= {p: names.unique(p.name or "w") for p in graph.parameters}
-    kept = {o for o in graph.outputs} | {new for _, new in graph.updates}
+    kept = set(graph.outputs) | {new for _, new in graph.updates}
     uses: dict[Tensor, int] = {}
     for node in schedule.order:
         for operand in node.inputs:
@@ -147,7 +161,6 @@ def _write(schedule: Schedule) -> ScalarProgram:
             _assign(node, text, lines, names)
     rounded = next(n.dtype for n in (*schedule.order, *graph.inputs) if n.dtype != BOOL)
     results = [f"{'bool_' if o.dtype == BOOL else 'number'}({text[o]})" for o in graph.outputs]
-    described = ", ".join(f"{variable[i]}: {format_type(i)}" for i in graph.inputs)
     arguments = tuple(variable[i] for i in graph.inputs)
     body = [
         "import math",
@@ -157,8 +170,10 @@ def _write(schedule: Schedule) -> ScalarProgram:
         "",
         "",
         f"def compute({', '.join(['params', *arguments])}):",
-        f'    """{comment(described, 400) or "No arguments."}"""',
     ]
+    for argument in graph.inputs:
+        about = f"{variable[argument]}: {comment(argument.name or '')} {format_type(argument)}"
+        body.append(f"    # {comment(about)}")
     for k, parameter in enumerate(graph.parameters):
         body.append(f"    {variable[parameter]} = params[{k}].item()  # {comment(parameter.name or '')}")
     body += [f"    {line}" for line in lines]

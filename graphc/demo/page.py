@@ -38,7 +38,7 @@ def write_page(
 ) -> None:
     """Write ``index.html`` beside the pictures ``graph.svg`` and ``backward.svg`` of the folder."""
     formatter = HtmlFormatter(nobackground=True)
-    styles = formatter.get_style_defs(".highlight")  # type: ignore[no-untyped-call]  (the stubs lack it)
+    styles = formatter.get_style_defs(".highlight")  # type: ignore[no-untyped-call]
     agree = all(r.ok for r in reports.values())
     facts = {
         "held-out accuracy": f"{accuracy:.2%}",

@@ -58,7 +58,7 @@ class PReLU(Layer):
         return activations.prelu(x, self.weight)
 
 
-def _activation_layer(name: str, function: Callable[..., Tensor]) -> type[Activation]:
+def _activation_layer(name: str, function: Callable[..., Tensor]) -> Callable[..., Activation]:
     """The layer class of one function; its constructor takes the function's further arguments."""
 
     def __init__(self: Activation, *arguments: Any, name: str | None = None, **options: Any) -> None:  # noqa: N807

@@ -14,6 +14,7 @@ from graphc.ir.origin import user_location
 from graphc.ir.tensor import Tensor
 from graphc.nn.arguments import reduced, same_shapes, unknown_reduction
 from graphc.ops.arguments import one_axis
+from graphc.ops.elementwise import unguarded_where
 from graphc.ops.sources import as_tensor
 
 
@@ -177,7 +178,7 @@ def _hard_cross_entropy(
 
 
 def _only(counted: Tensor | None, loss: Tensor) -> Tensor:
-    return loss if counted is None else ops.where(counted, loss, 0.0)
+    return loss if counted is None else unguarded_where(counted, loss, 0.0)
 
 
 def _divided(loss: Tensor, share: Tensor | None, reduction: str, op: str) -> Tensor:

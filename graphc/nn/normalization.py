@@ -15,6 +15,7 @@ from graphc.ir.origin import user_location
 from graphc.ir.tensor import Tensor
 from graphc.nn.arguments import probability
 from graphc.nn.state import announce
+from graphc.ops.elementwise import unguarded_where
 from graphc.ops.sources import PARAMETER, as_tensor
 
 
@@ -133,7 +134,7 @@ def dropout(x: object, p: float = 0.5, training: bool = True) -> Tensor:
         return x
     kept = ops.random_uniform(x.shape, FLOAT64 if x.dtype == FLOAT64 else FLOAT32) >= p
     # At p = 1 nothing is kept, and the scale does not matter.
-    return ops.where(kept, x * (1 / (1 - p) if p < 1 else 1.0), 0.0)
+    return unguarded_where(kept, x * (1 / (1 - p) if p < 1 else 1.0), 0.0)
 
 
 def _towards(value: Tensor, momentum: float) -> Callable[[Tensor], Tensor]:

@@ -454,6 +454,15 @@ def where(condition: object, x: object, y: object) -> Tensor:
     return apply(WHERE, (as_tensor(condition), *common_dtype((x, y), "where")))
 
 
+def unguarded_where(condition: object, x: object, y: object) -> Tensor:
+    """``where`` for branches that are finite even where they are not taken, so that no gradient is guarded.
+
+    For the library's own masks (dropped units, targets that do not count), where the guard would cost a
+    pass over every matrix below.
+    """
+    return apply(WHERE, (as_tensor(condition), *common_dtype((x, y), "where")), unguarded=True)
+
+
 def clip(x: object, low: object = None, high: object = None) -> Tensor:
     """x limited to [low, high]; the derivative is 1 on the closed interval and 0 outside.
 

@@ -33,8 +33,11 @@ class ConstantFolding:
         def fold(node: Tensor) -> Tensor:
             if not _foldable(node):
                 return node
-            with np.errstate(all="ignore"):
-                value = node.op.evaluate(node.attrs, *(i.attrs["value"] for i in node.inputs))
+            try:
+                with np.errstate(all="ignore"):
+                    value = node.op.evaluate(node.attrs, *(i.attrs["value"] for i in node.inputs))
+            except (ArithmeticError, IndexError, ValueError):
+                return node  # its error belongs to the run, where the user's line is named
             array = np.array(value, dtype=node.dtype)
             array.flags.writeable = False
             if fired is not None:

@@ -9,8 +9,10 @@ import math
 from collections import Counter
 from collections.abc import Callable
 
+import numpy as np
+
 from graphc.ir.dimension import element_count, same
-from graphc.ir.dtype import is_float
+from graphc.ir.dtype import FLOAT32
 from graphc.ir.graph import Graph
 from graphc.ir.origin import inheriting
 from graphc.ir.tensor import Tensor
@@ -20,14 +22,17 @@ from graphc.ops import max as maximum_over
 from graphc.ops.elementwise import astype
 from graphc.ops.shape import broadcast_to, reshape
 from graphc.ops.sources import dimension_value, filled
+from graphc.passes.einsum_lowering import lowered_einsum
 
 
 def _mean(node: Tensor) -> Tensor:
     (x,) = node.inputs
     axes = node.attrs["axis"]
     count = element_count(x.shape[a] for a in axes)
-    total = sum(x if is_float(x.dtype) else astype(x, node.dtype), axis=axes, keepdims=node.attrs["keepdims"])
-    return divide(total, dimension_value(count, node.dtype))
+    # NumPy too sums float16 in float32: a thousand hundreds are more than float16 can hold.
+    working = FLOAT32 if node.dtype == np.float16 else node.dtype
+    total = sum(astype(x, working), axis=axes, keepdims=node.attrs["keepdims"])
+    return astype(divide(total, dimension_value(count, working)), node.dtype)
 
 
 def _shifted(x: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
@@ -35,6 +40,11 @@ def _shifted(x: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     top = maximum_over(x, axis=axes, keepdims=True)
     top = where(isfinite(top), top, filled(0, x.dtype))
     return top, subtract(x, top)
+
+
+def _below_peak(x: Tensor, axis: int) -> Tensor:
+    """x less its largest element; NaN all along an axis that holds ∞, as in the op's own meaning."""
+    return subtract(x, maximum_over(x, axis=axis, keepdims=True))
 
 
 def _logsumexp(node: Tensor) -> Tensor:
@@ -48,18 +58,23 @@ def _logsumexp(node: Tensor) -> Tensor:
 
 
 def _softmax(node: Tensor) -> Tensor:
-    (x,) = node.inputs
-    weights = exp(_shifted(astype(x, node.dtype), (node.attrs["axis"],))[1])
+    x = astype(node.inputs[0], node.dtype)
+    if same(x.shape[node.attrs["axis"]], 0):
+        return x
+    weights = exp(_below_peak(x, node.attrs["axis"]))
     return divide(weights, sum(weights, axis=(node.attrs["axis"],), keepdims=True))
 
 
 def _log_softmax(node: Tensor) -> Tensor:
-    (x,) = node.inputs
-    shifted = _shifted(astype(x, node.dtype), (node.attrs["axis"],))[1]
+    x = astype(node.inputs[0], node.dtype)
+    if same(x.shape[node.attrs["axis"]], 0):
+        return x
+    shifted = _below_peak(x, node.attrs["axis"])
     return subtract(shifted, log(sum(exp(shifted), axis=(node.attrs["axis"],), keepdims=True)))
 
 
 LOWERINGS: dict[str, Callable[[Tensor], Tensor]] = {
+    "einsum": lowered_einsum,
     "mean": _mean,
     "logsumexp": _logsumexp,
     "softmax": _softmax,

@@ -32,9 +32,7 @@ CLEANING: tuple[Pass, ...] = (
     ConstantFolding(),
     CommonSubexpressions(),
 )
-NONE: tuple[Pass, ...] = (
-    Lowering(),
-)
+NONE: tuple[Pass, ...] = (Lowering(),)
 EXACT: tuple[Pass, ...] = (
     *CLEANING,
     Rewriting("simplification", rules.EXACT),

@@ -18,7 +18,18 @@ _WEIGHTS = {
     "softmax": 8, "log_softmax": 12, "logsumexp": 8,
 }  # fmt: skip
 _FREE = frozenset(
-    "input parameter constant dimension transpose reshape broadcast_to slice flip stop_gradient".split()
+    [
+        "input",
+        "parameter",
+        "constant",
+        "dimension",
+        "transpose",
+        "reshape",
+        "broadcast_to",
+        "slice",
+        "flip",
+        "stop_gradient",
+    ]
 )
 # A NumPy call, in multiplications of one element.
 _CALL = 4.0
@@ -29,7 +40,7 @@ def node_cost(node: Tensor) -> float:
     """The cost of one node."""
     if node.op.name in _FREE:
         return 0.0
-    count = element_count(max((i.shape for i in (*node.inputs, node)), key=len))
+    count = element_count(max((*node.inputs, node), key=lambda n: n.ndim).shape)
     size = evaluate_dim(count, {s.name: _SIZE_HINT for s in symbols_of([count])})
     weight = _WEIGHTS.get(node.op.name, 1.0)
     if node.op.name == "matmul":

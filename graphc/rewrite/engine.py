@@ -17,7 +17,7 @@ from graphc.ir.origin import inheriting
 from graphc.ir.tensor import Tensor
 from graphc.ops.elementwise import strengthened, weak_value
 from graphc.ops.shape import broadcast_to
-from graphc.rewrite.pattern import Call
+from graphc.rewrite.pattern import Call, Number, Variable
 from graphc.rewrite.rule import Rule
 
 # Rules that undo each other would go on for ever; the tests show that ours do not.
@@ -31,10 +31,16 @@ class Rewriting:
     def __init__(self, name: str, rules: Sequence[Rule]) -> None:
         self.name = name
         self.rules = tuple(rules)
-        self._by_op: dict[str, list[Rule]] = {}
-        for rule in self.rules:
+        # Rules by the op they rewrite and by the op one of its operands must have, where they demand one.
+        self._free: dict[str, list[int]] = {}
+        self._demanding: dict[tuple[str, str], list[int]] = {}
+        for number, rule in enumerate(self.rules):
             assert isinstance(rule.left, Call), f"{rule.name}: a rule rewrites an op"
-            self._by_op.setdefault(rule.left.op, []).append(rule)
+            demanded = _demanded(rule.left)
+            if not demanded:
+                self._free.setdefault(rule.left.op, []).append(number)
+            for op in demanded:
+                self._demanding.setdefault((rule.left.op, op), []).append(number)
 
     def __call__(self, graph: Graph, fired: Counter[str] | None = None) -> Graph:
         counts: Counter[str] = Counter() if fired is None else fired
@@ -57,17 +63,37 @@ class Rewriting:
             new[node] = value
         return graph.replaced(new)
 
+    def _candidates(self, node: Tensor) -> list[Rule]:
+        """The rules that can match, in their order."""
+        name = node.op.name
+        numbers = set(self._free.get(name, ()))
+        for operand in node.inputs:
+            numbers.update(self._demanding.get((name, operand.op.name), ()))
+        return [self.rules[k] for k in sorted(numbers)]
+
     def _replacement(self, node: Tensor, counts: Counter[str]) -> Tensor | None:
-        for rule in self._by_op.get(node.op.name, ()):
-            with inheriting(node.origins):
-                try:
-                    value = fitting(rule.apply(node), node)
-                except GraphError:  # the right side cannot be built of these shapes or dtypes
-                    value = None
+        for rule in self._candidates(node):
+            try:
+                replacement = rule.apply(node)
+                with inheriting(node.origins):
+                    value = fitting(replacement, node)
+            except GraphError:  # the right side cannot be built of these shapes or dtypes
+                value = None
             if value is not None:
                 counts[rule.name] += 1
                 return value
         return None
+
+
+def _demanded(left: Call) -> tuple[str, ...]:
+    """Ops of which at least one operand must have one, for the pattern to match."""
+    for argument in left.arguments:
+        if isinstance(argument, Call):
+            return (argument.op,)
+    for argument in left.arguments:
+        if isinstance(argument, Number) or (isinstance(argument, Variable) and argument.constant):
+            return ("constant", "broadcast_to")
+    return ()
 
 
 def fitting(value: object, node: Tensor) -> Tensor | None:

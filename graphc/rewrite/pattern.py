@@ -18,9 +18,20 @@ from graphc.ops.sources import CONSTANT
 
 Bindings = Mapping[str, Any]
 
-# x op y means the same as y op x; bitwise so, but for the sign and payload of a NaN.
+# x op y means the same as y op x; bitwise so, but for the sign and payload of a NaN. `maximum` and
+# `minimum` are missing: which zero they give for 0 and −0.0 depends on the order.
 COMMUTATIVE = frozenset(
-    "add multiply maximum minimum equal not_equal logical_and logical_or logical_xor logaddexp hypot".split()
+    [
+        "add",
+        "multiply",
+        "equal",
+        "not_equal",
+        "logical_and",
+        "logical_or",
+        "logical_xor",
+        "logaddexp",
+        "hypot",
+    ]
 )
 
 

@@ -42,9 +42,7 @@ def _difference(
 
     h = 1e-3
     near, far = zip(at(h), at(-h), strict=True), zip(at(2 * h), at(-2 * h), strict=True)
-    return [
-        (8 * (a - b) - (c - d)) / (12 * h) for (a, b), (c, d) in zip(near, far, strict=True)
-    ]
+    return [(8 * (a - b) - (c - d)) / (12 * h) for (a, b), (c, d) in zip(near, far, strict=True)]
 
 
 def test_every_op_has_a_rule() -> None:

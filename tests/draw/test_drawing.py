@@ -184,17 +184,16 @@ def chains():
 
 @pytest.mark.parametrize("view", ["operations", "layers", "neurons"])
 def test_a_hundred_thousand_nodes_are_written_in_linear_time(chains, view):
-    def seconds(y) -> float:
+    def drawn(y) -> tuple[float, gc.Drawing]:
         start = time.process_time()
-        gc.draw(y, view=view)
-        return time.process_time() - start
+        drawing = gc.draw(y, view=view)
+        return time.process_time() - start, drawing
 
     small, large = chains
-    assert seconds(large) < 4 * 20 * min(seconds(small) for _ in range(3))  # quadratic: 20 * 20
-
-
-def test_a_hundred_thousand_nodes_are_all_there(chains):
-    assert gc.draw(chains[1]).source.count(" -> ") == 100_000 + 1
+    seconds, drawing = drawn(large)
+    assert seconds < 4 * 20 * min(drawn(small)[0] for _ in range(3))  # quadratic would be 20 * 20
+    if view == "operations":
+        assert drawing.source.count(" -> ") == 100_000 + 1
 
 
 def test_scopes_nest_deeply():

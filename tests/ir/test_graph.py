@@ -2,6 +2,7 @@
 
 import pickle
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,8 +42,7 @@ def test_nodes_remember_scope_and_line() -> None:
         y = w * 2  # this line
     assert w.name == "block/inner/w" and y.scope == ("block", "inner")
     assert y.location.filename == __file__ and y.location.function == "test_nodes_remember_scope_and_line"
-    with open(__file__) as file:
-        assert "# this line" in file.readlines()[y.location.line - 1]
+    assert "# this line" in Path(__file__).read_text().splitlines()[y.location.line - 1]
 
 
 def test_scopes_of_threads_are_apart() -> None:

@@ -54,7 +54,10 @@ OPEN: dict[str, tuple[Callable[[gc.Tensor], gc.Tensor], ...]] = {
         lambda x: _node("slice", x, start=(0,) * x.ndim, size=x.shape, step=(1,) * x.ndim),
         lambda x: _node("slice", x, start=(x.shape[0] - 1, 0), size=x.shape, step=(-1, 1)),
     ),
-    "concatenate": (lambda x: _node("concatenate", x, axis=0), lambda x: _node("concatenate", x, axis=x.ndim - 1)),
+    "concatenate": (
+        lambda x: _node("concatenate", x, axis=0),
+        lambda x: _node("concatenate", x, axis=x.ndim - 1),
+    ),
     "sum": (
         lambda x: _node("sum", x, axis=(), keepdims=False),
         lambda x: _node("sum", x, axis=(0,), keepdims=True),

@@ -11,9 +11,24 @@ from graphc.rewrite.rule import rule
 x, y, z, c = variables("x y z c")
 (a,) = numbers("a")
 (negative, square, power, sqrt, reciprocal, absolute, relu, maximum, minimum, where, logical_not) = map(
-    call, "negative square power sqrt reciprocal abs relu maximum minimum where logical_not".split()
+    call,
+    [
+        "negative",
+        "square",
+        "power",
+        "sqrt",
+        "reciprocal",
+        "abs",
+        "relu",
+        "maximum",
+        "minimum",
+        "where",
+        "logical_not",
+    ],
 )
-floor, ceil, round_, trunc, stop_gradient, clip = map(call, "floor ceil round trunc stop_gradient clip".split())
+floor, ceil, round_, trunc, stop_gradient, clip = map(
+    call, ["floor", "ceil", "round", "trunc", "stop_gradient", "clip"]
+)
 
 
 def _is_float(name: str):  # type: ignore[no-untyped-def]

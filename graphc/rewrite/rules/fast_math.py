@@ -5,25 +5,36 @@ They take NaN, infinities and −0.0 for numbers that do not occur, and re-assoc
 
 from __future__ import annotations
 
-from graphc.rewrite.pattern import call, numbers, the_number, variables
+from typing import Any
+
+from graphc.ir.tensor import Tensor
+from graphc.rewrite.pattern import Bindings, call, numbers, the_number, variables
 from graphc.rewrite.rule import fast
 
 x, y = variables("x y")
 a, b = numbers("a b")
-exp, log, sqrt, negative = map(call, "exp log sqrt negative".split())
+exp, log, sqrt, negative = map(call, ["exp", "log", "sqrt", "negative"])
 
 
-def _joined_factor(node, bound):  # type: ignore[no-untyped-def]
+def _numbers(bound: Bindings) -> tuple[float, float]:
+    first, second = the_number(bound["a"]), the_number(bound["b"])
+    assert first is not None and second is not None
+    return first, second
+
+
+def _joined_factor(node: Tensor, bound: Bindings) -> Any:
     """(x·a)·b as x·(ab)."""
-    return bound["x"] * (the_number(bound["a"]) * the_number(bound["b"]))
+    first, second = _numbers(bound)
+    return bound["x"] * (first * second)
 
 
-def _joined_term(node, bound):  # type: ignore[no-untyped-def]
+def _joined_term(node: Tensor, bound: Bindings) -> Any:
     """(x + a) + b as x + (a + b)."""
-    return bound["x"] + (the_number(bound["a"]) + the_number(bound["b"]))
+    first, second = _numbers(bound)
+    return bound["x"] + (first + second)
 
 
-def _factor_for_divisor(node, bound):  # type: ignore[no-untyped-def]
+def _factor_for_divisor(node: Tensor, bound: Bindings) -> Any:
     """x / a as x · (1/a)."""
     number = the_number(bound["a"])
     return bound["x"] * (1 / number) if number and node.dtype.kind == "f" else None

@@ -9,13 +9,14 @@ import numpy as np
 import graphc.ops as ops
 from graphc.ir.build import apply
 from graphc.ir.dimension import same, same_shape
+from graphc.ir.dtype import DType
 from graphc.ir.tensor import Tensor
 from graphc.rewrite.pattern import Bindings, call, variables
 from graphc.rewrite.rule import rule
 
 (x,) = variables("x")
 transpose, reshape, broadcast_to, flip, slice_, concatenate, astype = map(
-    call, "transpose reshape broadcast_to flip slice concatenate astype".split()
+    call, ["transpose", "reshape", "broadcast_to", "flip", "slice", "concatenate", "astype"]
 )
 
 
@@ -57,10 +58,17 @@ def _flips_cancel(node: Tensor, bound: Bindings) -> Tensor:
     return ops.flip(bound["x"], tuple(sorted(once))) if once else bound["x"]
 
 
+def represents(dtype: DType, source: DType) -> bool:
+    """Whether every value of ``source`` is one of ``dtype``; NumPy's "safe" also rounds int64 to float64."""
+    if dtype.kind == "f" and source.kind in "iu":
+        return np.iinfo(source).bits - (source.kind == "i") <= np.finfo(dtype).nmant + 1
+    return bool(np.can_cast(source, dtype, "safe"))
+
+
 def _cast_back(node: Tensor, bound: Bindings) -> Tensor | None:
     """x, where the dtype between holds all its values."""
     value: Tensor = bound["x"]
-    return value if node.dtype == value.dtype and np.can_cast(value.dtype, _inner(node).dtype, "safe") else None
+    return value if node.dtype == value.dtype and represents(_inner(node).dtype, value.dtype) else None
 
 
 # fmt: off

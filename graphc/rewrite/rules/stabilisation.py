@@ -13,10 +13,10 @@ from graphc.rewrite.rule import fast
 (x,) = variables("x")
 axis, keepdims = Attribute("axis"), Attribute("keepdims")
 exp, expm1, log, log1p, sqrt, square, sum_, reciprocal, negative, absolute = map(
-    call, "exp expm1 log log1p sqrt square sum reciprocal negative abs".split()
+    call, ["exp", "expm1", "log", "log1p", "sqrt", "square", "sum", "reciprocal", "negative", "abs"]
 )
 sigmoid, softplus, softmax, log_softmax, logsumexp = map(
-    call, "sigmoid softplus softmax log_softmax logsumexp".split()
+    call, ["sigmoid", "softplus", "softmax", "log_softmax", "logsumexp"]
 )
 
 

@@ -6,7 +6,7 @@ from graphc.rewrite.pattern import Bindings, call, variables
 from graphc.rewrite.rule import fast
 
 (x,) = variables("x")
-power, sqrt, square, reciprocal = map(call, "power sqrt square reciprocal".split())
+power, sqrt, square, reciprocal = map(call, ["power", "sqrt", "square", "reciprocal"])
 
 
 def _is_float(bound: Bindings) -> bool:
