@@ -42,7 +42,8 @@ def _check_names(nodes: Sequence[Tensor], what: str) -> None:
                 refuse(f"{name!r} is listed twice among the {what}", "list it once")
             refuse(
                 f"two {what} are named {name!r}; the other was declared at {seen[name].location}",
-                "give each a name of its own, or declare them under different gc.scope(…)",
+                "give each a name of its own"
+                + (", or declare them under different gc.scope(…)" if what == "parameters" else ""),
                 node.location,
             )
         seen[name] = node

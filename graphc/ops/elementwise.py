@@ -434,7 +434,7 @@ def absorbing_multiply(x: object, y: object) -> Tensor:
     """x · y, but 0 wherever x is 0, even where y is infinite or undefined.
 
     >>> import graphc as gc
-    >>> gc.absorbing_multiply(gc.input("x", (3,)), 2)
+    >>> gc.ops.absorbing_multiply(gc.input("x", (3,)), 2)
     <absorbing_multiply: float32(3,)>
     """
     values = _resolved((x, y), lambda kinds: ufunc_dtypes(np.multiply, kinds), "absorbing_multiply")
