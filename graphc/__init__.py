@@ -8,7 +8,7 @@
 np.float32(0.5)
 """
 
-from graphc import autodiff, compare, datasets, init, nn, optim, symbolic
+from graphc import autodiff, compare, datasets, diagnosis, init, nn, optim, symbolic
 from graphc.autodiff import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from graphc.compare import GradientReport, compare_gradients
 from graphc.compiler import compile
@@ -202,6 +202,7 @@ __all__ = [
     "cosh",
     "cumsum",
     "datasets",
+    "diagnosis",
     "diagonal",
     "divide",
     "dot",
