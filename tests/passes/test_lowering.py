@@ -143,3 +143,45 @@ def test_a_lowered_node_keeps_the_users_line() -> None:
     after = Lowering()(Graph((x,), (y,)))
     assert {n.location.line for n in after.nodes if n.inputs} == {y.location.line}
     assert not any(n.op.name in LOWERINGS for n in after.nodes)
+
+
+ROWS = np.array(
+    [
+        [0.0, 1.0, 2.0],
+        [-np.inf, -np.inf, -np.inf],
+        [-np.inf, 1.0, 2.0],
+        [88.0, 89.0, 1000.0],
+        [-1e4, -1e4, -2e4],
+    ]
+)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "logsumexp"])
+@pytest.mark.parametrize("shape", [(5, 3), ("N", "K")])
+def test_rows_with_minus_infinity_equal_scipy(name: str, dtype: str, shape: tuple[int | str, ...]) -> None:
+    special = pytest.importorskip("scipy.special")
+    rows = ROWS.astype(dtype)
+    x = gc.input("x", shape, dtype)
+    _, value = _lowered(getattr(gc, name)(x, axis=1), {x: rows})
+    with np.errstate(all="ignore"):
+        expected = getattr(special, name)(rows, axis=1)
+    tolerance = 1e-14 if dtype == "float64" else 1e-6
+    np.testing.assert_allclose(value, expected, rtol=tolerance, atol=tolerance * 1e-3)
+    assert value.dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("equation", "shapes"),
+    [
+        ("...ab,...bc->...ac", ((1, 5, 2, 3), (4, 1, 3, 2))),
+        ("...a,...a->...", ((4, 1, 3), (5, 3))),
+        ("...aa->...a", ((2, 3, 3),)),
+    ],
+)
+def test_an_ellipsis_broadcasts_as_in_numpy(equation: str, shapes: tuple[tuple[int, ...], ...]) -> None:
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal(s) for s in shapes]
+    inputs = [gc.input(f"x{k}", s, "float64") for k, s in enumerate(shapes)]
+    _, value = _lowered(gc.einsum(equation, *inputs), dict(zip(inputs, arrays, strict=True)))
+    np.testing.assert_allclose(value, np.einsum(equation, *arrays), rtol=1e-12)
