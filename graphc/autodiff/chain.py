@@ -8,18 +8,25 @@ Source: X. Qiu, *Neural Networks and Deep Learning*, section 4.4 (nndl.github.io
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import networkx
+import numpy as np
 
 from graphc.autodiff.derivatives import grad, jacobian
 from graphc.autodiff.reverse import differentiable_paths
 from graphc.errors import DifferentiationError
-from graphc.ir.dimension import Dim, element_count, format_shape
+from graphc.ir.dimension import format_shape
 from graphc.ir.origin import user_location
 from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import topological_order
+
+Array = np.ndarray[Any, Any]
+_LARGEST_IN_LATEX = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,18 +52,27 @@ class Chain:
         """The Jacobians in the order in which they are multiplied: that of the last link first."""
         return [f.graph for f in reversed(self.factors)]
 
-    def text(self) -> str:
-        """The product as text, and below it the shape of each factor."""
+    def text(self, values: Sequence[Any] | None = None) -> str:
+        """The product as text, and below it each factor's shape, and its value where ``values`` are given.
+
+        ``values`` are the arrays of ``graphs``, in their order. A factor of an output of m elements by an
+        input of n is shown as an m × n matrix.
+        """
         product = " · ".join(f.label for f in reversed(self.factors))
         total = f"∂{_name(self.y, len(self.factors))}/∂{_name(self.wrt, 0)}"
         lines = [f"{total} = {product}"]
-        for f in reversed(self.factors):
+        for f, value in zip(reversed(self.factors), self._matrices(values), strict=True):
             shape = f"{format_shape(f.output.shape)} × {format_shape(f.input.shape)}"
             lines.append(f"  {f.label:<16} {f.output.op.name:<12} {shape}")
+            if value is not None:
+                lines += [f"    {line}" for line in _matrix_text(value)]
         return "\n".join(lines)
 
-    def latex(self) -> str:
-        """The product as LaTeX, in the order of the text."""
+    def latex(self, values: Sequence[Any] | None = None) -> str:
+        """The product as LaTeX, in the order of the text; with ``values``, followed by its factors' values.
+
+        A matrix of more than 8 rows or columns is shown by its size.
+        """
 
         def fraction(above: str, below: str) -> str:
             return rf"\frac{{\partial {_latex(above)}}}{{\partial {_latex(below)}}}"
@@ -64,7 +80,45 @@ class Chain:
         count = len(self.factors)
         names = [_name(self.wrt, 0), *(_name(f.output, k) for k, f in enumerate(self.factors, 1))]
         parts = [fraction(names[k + 1], names[k]) for k in reversed(range(count))]
-        return rf"{fraction(names[-1], names[0])} = {' '.join(parts)}"
+        text = rf"{fraction(names[-1], names[0])} = {' '.join(parts)}"
+        if values is None:
+            return text
+        numbers = [_matrix_latex(v) for v in self._matrices(values) if v is not None]
+        return rf"{text} = {' '.join(numbers)}"
+
+    def _matrices(self, values: Sequence[Any] | None) -> list[Array | None]:
+        """Each factor's value as a matrix, in the order of ``graphs``; None where there is none."""
+        if values is None:
+            return [None] * len(self.factors)
+        if len(values) != len(self.factors):
+            raise DifferentiationError(
+                f"{len(values)} values are given for {len(self.factors)} factors", op="chain",
+                location=user_location(), remedy="evaluate chain.graphs and pass the results in their order",
+            )  # fmt: skip
+        matrices: list[Array | None] = []
+        for factor, value in zip(reversed(self.factors), map(np.asarray, values), strict=True):
+            rank = len(factor.output.shape)
+            rows = math.prod(value.shape[:rank])
+            matrices.append(value.reshape(rows, math.prod(value.shape[rank:])))
+        return matrices
+
+
+def _matrix_text(value: Array) -> list[str]:
+    """A matrix in rows of six digits, the middle of a large one left out; one number as itself."""
+    if value.size == 1:
+        return [f"{value.item():.6g}"]
+    options: Any = {"precision": 6, "suppress_small": False, "threshold": 100, "edgeitems": 3}
+    return np.array2string(value, max_line_width=100, **options).split("\n")
+
+
+def _matrix_latex(value: Array) -> str:
+    if value.size == 1:
+        number = f"{value.item():.4g}"
+        return rf"\left({number}\right)"
+    if max(value.shape) > _LARGEST_IN_LATEX:
+        return rf"\left[{value.shape[0]} \times {value.shape[1]}\right]"
+    rows = r" \\ ".join(" & ".join(f"{v:.4g}" for v in row) for row in value)
+    return rf"\begin{{pmatrix}} {rows} \end{{pmatrix}}"
 
 
 def _name(node: Tensor, number: int) -> str:
@@ -115,33 +169,3 @@ def chain(y: Tensor, wrt: Tensor) -> Chain:
         graph = jacobian(after, before) if after.shape else grad(after, before)
         factors.append(Factor(after, before, label, graph))
     return Chain(y, wrt, tuple(factors))
-
-
-@dataclass(frozen=True)
-class SweepCounts:
-    """What the whole Jacobian costs by each mode: sweeps over the graph, and nodes the sweeps add."""
-
-    forward_sweeps: Dim
-    reverse_sweeps: Dim
-    forward_nodes: int
-    reverse_nodes: int
-
-
-def sweep_counts(y: Tensor, wrt: Tensor) -> SweepCounts:
-    """The sweeps and nodes of the Jacobian of ``y`` by ``wrt``, forward and reverse.
-
-    For n inputs and one output reverse mode needs one sweep and forward mode n; for one input and m
-    outputs it is the other way round. Sizes must be ints.
-
-    >>> import graphc as gc
-    >>> x = gc.input("x", (5,))
-    >>> counts = gc.autodiff.sweep_counts(gc.tanh(x).sum(), x)
-    >>> counts.forward_sweeps, counts.reverse_sweeps
-    (5, 1)
-    """
-    before = set(topological_order([y]))
-    nodes = {
-        mode: sum(n not in before for n in topological_order([jacobian(y, wrt, mode)]))
-        for mode in ("forward", "reverse")
-    }
-    return SweepCounts(element_count(wrt.shape), element_count(y.shape), nodes["forward"], nodes["reverse"])

@@ -127,7 +127,7 @@ class NeuronsView:
                 fixedsize="true", width=str(CIRCLE), fontsize="10", fillcolor=tone.fill, color=tone.line,
             )  # fmt: skip
             self.places[unit].append((index, circle))
-        self._caption(unit, x, top - (len(neurons) - 1) * ROW - CIRCLE / 2 - 0.32)
+        self._caption(unit, x, top - (len(neurons) - 1) * ROW - CIRCLE / 2)
 
     def _inside(self, unit: Unit, index: int) -> str:
         """What is written in a circle: an input's element, a layer's activation, where it is short."""
@@ -143,8 +143,10 @@ class NeuronsView:
         lines = [] if unit.width == 1 else [f"{unit.width} {'neurons' if unit.kind == 'dense' else 'inputs'}"]
         if unit.kind == "dense":
             lines.append(_formula(unit))
+        # Under a column the caption needs its height, beside a row half its width, at 0.07 a letter.
+        room = 0.1 + 0.035 * max(map(len, [unit.name, *lines])) if self.vertical else 0.32
         self._node(
-            rich_lines(unit.name, lines, self.theme.faint, size=10), x, y, shape="plaintext", style="",
+            rich_lines(unit.name, lines, self.theme.faint, size=10), x, y - room, shape="plaintext", style="",
             fontsize="11", height="0.5",
         )  # fmt: skip
 

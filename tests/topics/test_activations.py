@@ -8,7 +8,7 @@ from scipy import special
 
 import graphc as gc
 
-X = np.array([-7.3, -3.0, -2.1, -0.9, -0.3, 0.2, 0.7, 1.4, 2.6, 3.3, 8.9])
+X = np.array([-7.3, -3.1, -2.1, -0.9, -0.3, 0.2, 0.7, 1.4, 2.6, 3.3, 8.9])
 S = special.expit
 PHI = lambda x: np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)  # noqa: E731
 TANH_ARGUMENT = lambda x: math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)  # noqa: E731
@@ -71,6 +71,16 @@ FORMS = {
         _gelu_tanh_slope,
     ),
     "mish": (gc.nn.mish, lambda x: x * np.tanh(np.logaddexp(x, 0)), _mish_slope),
+    "hardsigmoid": (
+        gc.nn.hardsigmoid,
+        lambda x: np.clip(x / 6 + 0.5, 0, 1),
+        lambda x: (np.abs(x) < 3) / 6,
+    ),
+    "celu": (
+        lambda x: gc.nn.celu(x, 2.0),
+        lambda x: np.where(x > 0, x, 2 * np.expm1(x / 2)),
+        lambda x: np.where(x > 0, 1, np.exp(x / 2)),
+    ),
 }
 
 
@@ -86,19 +96,47 @@ def test_values_and_derivatives_by_both_engines(name: str) -> None:
         np.testing.assert_allclose(computed[:, column], slope(X), rtol=1e-9, atol=1e-13)
 
 
-def test_maxout_is_the_largest_of_its_pieces() -> None:
-    x = gc.input("x", (2, 6), "float64")
-    y = gc.nn.maxout(x, 3, axis=1)
-    a = np.random.default_rng(0).standard_normal((2, 6))
-    value, gradient = gc.interpret([y, gc.grad((y * y).sum(), x)], {x: a})
-    pieces = {3: a.reshape(2, 2, 3).max(2), 2: a.reshape(2, 3, 2).max(2)}
-    assert any(value.shape == p.shape and np.allclose(value, p) for p in pieces.values())
-    assert (gradient != 0).sum() == value.size
-    np.testing.assert_allclose(np.sort(gradient[gradient != 0]), np.sort(2 * value.ravel()))
+def test_every_activation_of_the_notes_is_in_the_table() -> None:
+    listed = {"logistic": "sigmoid", "gelu_tanh": "gelu"}
+    assert {listed.get(name, name) for name in (*FORMS, "maxout")} <= set(gc.nn.ACTIVATIONS)
+    assert all(entry.latex for entry in gc.nn.ACTIVATIONS.values())
 
 
-def test_saturation_is_named() -> None:
-    table = gc.nn.ACTIVATIONS
-    for name in ("sigmoid", "tanh", "relu", "softsign", "gelu", "mish", "selu"):
-        assert name in table
-    assert all(str(entry) for entry in table.values())
+@pytest.mark.parametrize("mode", ["reverse", "forward"])
+def test_maxout_is_the_largest_of_its_affine_pieces(mode: str) -> None:
+    # maxout(x) = max_k (w_k·x + b_k), a function of vectors: the scalar symbolic engine does not apply.
+    rng = np.random.default_rng(0)
+    weight, bias, point = rng.standard_normal((4, 6)), rng.standard_normal(6), rng.standard_normal(4)
+    x = gc.input("x", (4,), "float64")
+    y = gc.nn.maxout(x @ weight + bias, 3)
+    value, jacobian = gc.interpret([y, gc.jacobian(y, x, mode)], {x: point})
+    pieces = (point @ weight + bias).reshape(2, 3)
+    np.testing.assert_allclose(value, pieces.max(1), rtol=1e-14)
+    winners = pieces.argmax(1) + np.array([0, 3])
+    np.testing.assert_allclose(jacobian, weight.T[winners], rtol=1e-14)
+    with pytest.raises(gc.UnsupportedError):
+        gc.symbolic.grad(y.sum(), x)
+
+
+# Where each one saturates, from its closed form: its limits at −∞ and at +∞, None for no bound.
+LIMITS = {
+    "sigmoid": (0, 1), "tanh": (-1, 1), "hard_logistic": (0, 1), "hardtanh": (-1, 1), "relu": (0, None),
+    "leaky_relu": (None, None), "elu": (-1, None), "selu": (-LAMBDA * ALPHA, None), "softplus": (0, None),
+    "softsign": (-1, 1), "silu": (0, None), "swish": (0, None), "gelu": (0, None), "mish": (0, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_saturation_is_named(name: str) -> None:
+    entry = gc.nn.ACTIVATIONS[name]
+    assert entry.limits == pytest.approx(LIMITS[name])
+    assert (entry.saturates == "nowhere") == (LIMITS[name] == (None, None))
+    x = gc.input("x", (), "float64")
+    y = entry.function(x)
+    far = 1e8  # softsign comes within 1e-8 of its limits only here
+    for end, limit in zip((-far, far), LIMITS[name], strict=True):
+        value, slope = gc.interpret([y, gc.grad(y, x)], {x: end})
+        if limit is None:
+            assert abs(value) > 1e5 and abs(slope) > 1e-3
+        else:
+            np.testing.assert_allclose([value, slope], [limit, 0], atol=1e-7)

@@ -1,5 +1,7 @@
 """TOPICS rows 1 to 5, 8 and 9: neurons, networks, approximation, composition, non-convexity, vanishing."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -37,7 +39,7 @@ def test_the_drawing_of_a_neuron_shows_its_formula() -> None:
     operations = gc.draw(y).source
     assert all(symbol in operations for symbol in ("@", "+", "σ", "weight", "bias"))
     neurons = gc.draw(y, view="neurons").source
-    assert "σ" in neurons and neurons.count("->") >= 2
+    assert "weight·x + bias → σ" in neurons and neurons.count("->") >= 2
 
 
 # -- rows 2 and 3: networks; layers, one direction, no feedback ------------------------------------------
@@ -71,16 +73,21 @@ def test_a_cycle_cannot_be_built() -> None:
 
 
 # -- row 4: universal approximation ------------------------------------------------------------------------
+def _grid(dimension: int, count: int) -> np.ndarray:
+    grid = np.linspace(-1, 1, count)
+    return grid[:, None] if dimension == 1 else np.stack(np.meshgrid(grid, grid), -1).reshape(-1, 2)
+
+
 def _fit_by_hidden_layer(target, dimension: int, width: int, seed: int = 0) -> float:
     """The sup-norm error, over the range, of a linear output over one squashing hidden layer.
 
     The hidden weights are drawn once, the output layer solves least squares: the best linear
-    combination that the hidden units allow. The network is graphc's; the solve is NumPy's.
+    combination that the hidden units allow. The network is graphc's; the solve is NumPy's. The error is
+    measured on a finer grid than the one that is solved on.
     """
     rng = np.random.default_rng(seed)
-    grid = np.linspace(-1, 1, 801 if dimension == 1 else 45)
-    points = grid[:, None] if dimension == 1 else np.stack(np.meshgrid(grid, grid), -1).reshape(-1, 2)
-    values = target(*points.T)
+    coarse, fine = (_grid(dimension, n) for n in ((401, 2001) if dimension == 1 else (33, 97)))
+    values = target(*coarse.T)
     scale = 8.0 if dimension == 1 else 2.5
     direction = rng.standard_normal((dimension, width))
     direction *= scale * rng.uniform(0.3, 1, width) / np.linalg.norm(direction, axis=0)
@@ -90,11 +97,12 @@ def _fit_by_hidden_layer(target, dimension: int, width: int, seed: int = 0) -> f
     v, c = gc.parameter("v", (width,), dtype=F64), gc.parameter("c", (), dtype=F64)
     hidden = gc.sigmoid(x @ w + b)
     features = gc.compile(hidden, [x])
-    table = np.column_stack([features(points), np.ones(len(points))])
+    table = np.column_stack([features(coarse), np.ones(len(coarse))])
     solution, *_ = np.linalg.lstsq(table, values, rcond=1e-12)
     network = gc.compile(hidden @ v + c, [x], params=features.params)
     network.params["v"], network.params["c"] = solution[:-1], solution[-1]
-    return float(np.abs(network(points) - values).max() / (values.max() - values.min()))
+    expected = target(*fine.T)
+    return float(np.abs(network(fine) - expected).max() / np.ptp(expected))
 
 
 FUNCTIONS = {
@@ -136,6 +144,19 @@ def test_the_gradient_of_a_composition_is_the_product_of_the_printed_factors() -
     for factor in factors[1:]:
         product = product @ factor
     np.testing.assert_allclose(product, expected, rtol=1e-12)
+    # The factors as they are printed, read back from the text, multiply to the gradient too.
+    printed = np.eye(1)
+    for block in re.split(r"\n  ∂", chain.text(factors))[1:]:
+        shape = [
+            int(np.prod([int(n) for n in re.findall(r"\d+", part)]))
+            for part in re.findall(r"\([\d, ]*\)", block.split("\n")[0])
+        ]
+        numbers = re.findall(r"-?\d+\.?\d*(?:e[-+]?\d+)?", " ".join(block.split("\n")[1:]))
+        printed = printed @ np.array(numbers, float).reshape(shape)
+    np.testing.assert_allclose(printed[0], expected, rtol=2e-4)
+    assert chain.latex(factors).count("pmatrix") == 2 * len(factors)
+    with pytest.raises(gc.DifferentiationError, match="values are given for"):
+        chain.text(factors[1:])
     step = 1e-6
     for k in range(4):
         moved = [gc.interpret([loss], {x: at[x] + s * step * np.eye(4)[k]})[0] for s in (1, -1)]
@@ -160,6 +181,36 @@ def test_a_saddle_of_two_sigmoids_is_found_and_classified() -> None:
     point, h = np.array([0.7, -1.3]), 1e-5
     numeric = [(f(point + h * e)["gradient"] - f(point - h * e)["gradient"]) / (2 * h) for e in np.eye(2)]
     np.testing.assert_allclose(f(point)["hessian"], numeric, rtol=1e-6, atol=1e-10)
+
+
+def test_with_one_sample_there_is_no_critical_point() -> None:
+    """∂L/∂w2 = −2(1 − s)²s·σ(w1) < 0 at x = 1, y* = 1: the surface only falls off, towards w2 → ∞."""
+    w = gc.input("w", (2,), F64)
+    loss = (1 - gc.sigmoid(w[1] * gc.sigmoid(w[0]))) ** 2
+    slope = gc.compile(gc.grad(loss, w)[1], [w])
+    grid = np.linspace(-10, 10, 41)
+    assert max(float(slope(np.array([w1, w2]))) for w1 in grid for w2 in grid) < 0
+
+
+def test_with_two_samples_a_critical_point_is_a_saddle() -> None:
+    """L = ½Σ(σ(w2 σ(w1 x)) − y*)², x = ±1, y* = 1, 0: Newton's method ends at the origin.
+
+    There σ(w1 x) = ½ and σ(w2 …) = ½, so by hand ∂²L/∂w1² = 0, ∂²L/∂w1∂w2 = −1/16, ∂²L/∂w2² = 1/32.
+    """
+    w, x, t = gc.input("w", (2,), F64), gc.input("x", ("N",), F64), gc.input("t", ("N",), F64)
+    loss = ((gc.sigmoid(w[1] * gc.sigmoid(w[0] * x)) - t) ** 2).mean()
+    f = gc.compile((gc.grad(loss, w), gc.hessian(loss, w)), [w, x, t])
+    data = np.array([1.0, -1.0]), np.array([1.0, 0.0])
+    point = np.array([0.4, -0.3])
+    for _ in range(20):
+        gradient, hessian = f(point, *data)
+        point = point - np.linalg.solve(hessian, gradient)
+    gradient, hessian = f(point, *data)
+    np.testing.assert_allclose([point, gradient], np.zeros((2, 2)), atol=1e-12)
+    np.testing.assert_allclose(hessian, [[0, -1 / 16], [-1 / 16, 1 / 32]], atol=1e-12)
+    low, high = np.linalg.eigvalsh(hessian)
+    np.testing.assert_allclose([low, high], (1 / 64) * np.array([1 - 17**0.5, 1 + 17**0.5]), rtol=1e-9)
+    assert low < 0 < high
 
 
 # -- row 9: vanishing gradients ----------------------------------------------------------------------------

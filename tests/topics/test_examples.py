@@ -1,0 +1,39 @@
+"""Every script of ``examples/`` runs as a user runs it, prints its result and writes its pictures."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PRINTED = {
+    "01_neuron": "accuracy 100.0%",
+    "04_universal_approximation": "largest error at 256 units: 0.",
+    "06_computational_graph": "= 1 × (-0.25) × 1 × 1 × (-1) × 1 × 1\n      = 0.25\n",
+    "08_non_convex": "a saddle at w = (0.000, 0.000)",
+    "09_vanishing_gradients": "first layer / last layer",
+    "10_activation_functions": "saturates at 0 on the left, 1 on the right",
+}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.stem)
+def test_an_example_runs(path: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    # One thread of BLAS: several spin against each other where the tests share few cores.
+    chosen = {"MPLBACKEND": "Agg", "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "OPENBLAS_NUM_THREADS": "1"}
+    finished = subprocess.run(
+        [sys.executable, "-W", "error", str(path), "--out", str(tmp_path / "pictures")],
+        env=os.environ | chosen, capture_output=True, encoding="utf-8", timeout=120, check=False,
+    )  # fmt: skip
+    assert finished.returncode == 0, finished.stderr
+    assert PRINTED[path.stem] in finished.stdout
+    pictures = list((tmp_path / "pictures").glob("*.png"))
+    assert pictures and all(p.read_bytes()[:4] == b"\x89PNG" for p in pictures)
+
+
+def test_the_guide_lists_every_example() -> None:
+    guide = (ROOT / "examples" / "README.md").read_text(encoding="utf-8")
+    assert all(f"]({path.name})" in guide for path in (ROOT / "examples").glob("*.py"))
+    assert set(PRINTED) == {path.stem for path in (ROOT / "examples").glob("*.py")}
