@@ -16,7 +16,8 @@ import numpy as np
 
 from graphc import ops as gc
 from graphc.ir.tensor import Tensor
-from graphc.ops import indexing, shape
+from graphc.ops import convolution, indexing, pooling, shape
+from graphc.ops.convolution import Geometry
 
 Array = np.ndarray[Any, Any]
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Array]
@@ -549,6 +550,71 @@ def _indexing() -> list[Sample]:
     return found
 
 
+# stride, padding, dilation, groups of one geometry, with the shapes of input and filter
+_GEOMETRIES: dict[str, tuple[Geometry, tuple[int | str, ...], tuple[int, ...]]] = {
+    "plain": (Geometry((1, 1), ((0, 0), (0, 0)), (1, 1)), (2, 2, 4, 5), (3, 2, 3, 2)),
+    "pointwise": (Geometry((1, 1), ((0, 0), (1, 0)), (1, 1)), (2, 2, 3, 2), (3, 2, 1, 1)),
+    "strided, symbolic": (Geometry((2, 3), ((1, 0), (0, 2)), (1, 1)), ("N", 2, 5, 6), (2, 2, 2, 3)),
+    "symbolic length": (Geometry((2,), ((1, 1),), (1,)), (2, 1, "L"), (2, 1, 3)),
+    "dilated groups": (Geometry((1, 2), ((2, 1), (1, 1)), (2, 1), 2), (1, 4, 4, 5), (2, 2, 3, 2)),
+    "depthwise": (Geometry((2,), ((1, 2),), (2,), 3), ("N", 3, 6), (6, 1, 3)),
+    "size 1": (Geometry((1,), ((0, 0),), (1,)), (1, 1, 1), (1, 1, 1)),
+    "windows that leave a rest": (Geometry((3,), ((0, 0),), (1,)), (2, 1, 6), (1, 1, 2)),
+    "three axes": (
+        Geometry((1, 2, 1), ((0, 0), (1, 0), (0, 1)), (1, 1, 2)),
+        (2, 1, 2, 3, 3),
+        (2, 1, 2, 2, 2),
+    ),
+    "empty": (Geometry((1,), ((1, 1),), (1,)), (0, 2, 4), (3, 2, 3)),
+}
+
+
+def _convolutions() -> list[Sample]:
+    size = {"N": 3, "L": 6}
+    found = []
+    for label, (g, x, w) in _GEOMETRIES.items():
+        y = convolution.convolution(gc.input("x", x, "float64"), gc.input("w", w, "float64"), g).shape
+        u = (*x[:1], w[0], *[f"P{a}" if not isinstance(n, int) else n for a, n in enumerate(y[2:])])
+        sizes = {k: v for k, v in size.items() if k in x}
+        found.append(
+            Sample(
+                f"convolution {label}",
+                "convolution",
+                partial(convolution.convolution, geometry=g),
+                (x, w),
+                sizes,
+            )
+        )
+        if "L" in x:
+            continue  # the other two take the sizes that are asked for: known ones serve
+        found += [
+            Sample(f"transposed_convolution {label}", "transposed_convolution", partial(convolution.transposed_convolution, size=x[2:], geometry=g), (u, w), sizes),
+            Sample(f"filter_gradient {label}", "filter_gradient", partial(convolution.filter_gradient, size=w[2:], geometry=g), (x, u), sizes),
+        ]  # fmt: skip
+    around = ((1, 0), (1, 1))
+    found += [
+        Sample("convolve", "convolution", gc.convolve, (("L",), (3,)), {"L": 5}),
+        Sample("correlate same", "convolution", partial(gc.correlate, mode="same"), ((5, 4), (2, 3))),
+        Sample("window", "window", partial(gc.window, size=(2, 3)), (("N", 4, 5),), {"N": 2}),
+        Sample("window strided", "window", partial(gc.window, size=2, axis=0, stride=2, dilation=3), ((9, 2),)),
+        Sample("window padded", "window", partial(gc.window, size=(3, 2), axis=(0, 2), stride=(1, 2), padding=((1, 2), (0, 1))), ((3, 2, 4),)),
+        Sample("window symbolic", "window", partial(gc.window, size=3, stride=2), ((2, "L"),), {"L": 8}),
+        Sample("window then product", "window", lambda x: gc.einsum("npr,r->np", gc.window(x, 2), np.array([1.0, 2.0])), (("N", 4),), {"N": 2}),
+        Sample("sum of windows", "window", lambda x: gc.window(x, (2, 3), stride=(2, 1)).sum(axis=(-2, -1)), (("N", 5, 4),), {"N": 2}),
+        Sample("fold", "fold", partial(gc.fold, shape=(4, 5)), (("N", 3, 3, 2, 3),), {"N": 2}),
+        Sample("fold strided", "fold", partial(gc.fold, shape=9, axis=0, stride=2, dilation=3), ((3, 2, 2),)),
+        Sample("fold with a rest", "fold", partial(gc.fold, shape=8, stride=3), ((2, 3, 2),)),
+        Sample("fold padded", "fold", partial(gc.fold, shape=(3, 4), axis=(0, 2), stride=(1, 2), padding=((1, 2), (0, 1))), ((4, 2, 2, 3, 2),)),
+        Sample("max_pool", "max_pool", lambda x: pooling.max_pool(x, (2, 2), (2, 2), ((0, 0), (0, 0)), (1, 1)), (("N", 1, 4, 5),), {"N": 2}, domain=(distinct,)),
+        Sample("max_pool overlapping", "max_pool", lambda x: pooling.max_pool(x, (3, 2), (1, 2), around, (1, 2)), ((2, 4, 5),), domain=(distinct,)),
+        Sample("max_pool symbolic", "max_pool", lambda x: pooling.max_pool(x, (3,), (2,), ((1, 0),), (1,)), (("N", "L"),), {"N": 2, "L": 7}, domain=(distinct,)),
+        Sample("max_pool empty", "max_pool", lambda x: pooling.max_pool(x, (2,), (1,), ((0, 0),), (1,)), ((0, 3),), domain=(distinct,)),
+        Sample("window_index", "window_index", lambda x: (lambda y: pooling.window_index(x, y, y.attrs))(pooling.max_pool(x, (2, 3), (1, 2), around, (2, 1))), ((2, 4, 5),), domain=(integers(0, 3),), smooth=False),
+        Sample("window_index symbolic", "window_index", lambda x: (lambda y: pooling.window_index(x, y, y.attrs))(pooling.max_pool(x, (2,), (2,), ((1, 0),), (1,))), (("N", "L"),), {"N": 2, "L": 5}, domain=(integers(0, 3),), smooth=False),
+    ]  # fmt: skip
+    return found
+
+
 def _sources() -> list[Sample]:
     table = np.arange(6.0).reshape(2, 3)
     return [
@@ -562,5 +628,6 @@ def _sources() -> list[Sample]:
 
 
 SAMPLES: list[Sample] = [
-    *_sources(), *_elementwise(), *_reductions(), *_linear_algebra(), *_shapes(), *_indexing()
+    *_sources(), *_elementwise(), *_reductions(), *_linear_algebra(), *_shapes(), *_indexing(),
+    *_convolutions(),
 ]  # fmt: skip

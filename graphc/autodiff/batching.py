@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from graphc.autodiff.pieces import broadcast_to, expand_axes, reshape, transpose
+from graphc.autodiff.pieces import broadcast_to, expand_axes, full, reshape, transpose
 from graphc.errors import UnsupportedError
 from graphc.ir.build import apply
-from graphc.ir.dimension import Dim, element_count, simplified
+from graphc.ir.dimension import Dim, element_count, same, simplified
 from graphc.ir.op import Op
 from graphc.ir.origin import inheriting
 from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import depends_on, topological_order
-from graphc.ops import elementwise, indexing, linear_algebra, reductions, shape
+from graphc.ops import convolution, elementwise, indexing, linear_algebra, pooling, reductions, shape, windows
 from graphc.ops.einsum_equation import LETTERS
 from graphc.ops.elementwise import add, multiply
 from graphc.ops.sources import arange, dimension_value
@@ -161,6 +161,44 @@ def _scatter_add(node: Tensor, operands: Sequence[Tensor], is_batched: Sequence[
     return transpose(result, (0, *range(2, 2 + axis), 1, *range(2 + axis, result.ndim)))
 
 
+def _window(node: Tensor, operands: Sequence[Tensor], is_batched: Sequence[bool], count: Dim) -> Tensor:
+    return apply(node.op, tuple(operands), **{**node.attrs, "axes": tuple(a + 1 for a in node.attrs["axes"])})
+
+
+def _convolution(node: Tensor, operands: Sequence[Tensor], is_batched: Sequence[bool], count: Dim) -> Tensor:
+    """The batch joins the examples where they alone carry it, else it makes more groups."""
+    if same(count, 0):  # there are no groups of none
+        return full(0.0, (count, *node.shape), node.dtype)
+    examples = node.op is not convolution.FILTER_GRADIENT and is_batched[0] and not is_batched[1]
+    if examples:
+        x, w = operands
+        rows = reshape(x, (simplified(count * x.shape[1]), *x.shape[2:]))
+        return reshape(apply(node.op, (rows, w), **node.attrs), (count, *node.shape))
+    # Filters are (output channels, …), all else (examples, channels, …): channels stand first or second.
+    filters = (False, node.op is not convolution.FILTER_GRADIENT)
+    joined = []
+    for x, b, is_filter in zip(operands, is_batched, filters, strict=True):
+        x = x if b else broadcast_to(x, (count, *x.shape))
+        if is_filter:
+            joined.append(reshape(x, (simplified(count * x.shape[1]), *x.shape[2:])))
+        else:
+            x = transpose(x, (1, 0, *range(2, x.ndim)))
+            joined.append(reshape(x, (x.shape[0], simplified(count * x.shape[2]), *x.shape[3:])))
+    attrs = {**node.attrs, "groups": simplified(count * node.attrs["groups"])}
+    result = apply(node.op, tuple(joined), **attrs)
+    if node.op is convolution.FILTER_GRADIENT:
+        return reshape(result, (count, *node.shape))
+    split = reshape(result, (node.shape[0], count, *node.shape[1:]))
+    return transpose(split, (1, 0, *range(2, split.ndim)))
+
+
+def _pooling(node: Tensor, operands: Sequence[Tensor], is_batched: Sequence[bool], count: Dim) -> Tensor:
+    whole = [
+        x if b else broadcast_to(x, (count, *x.shape)) for x, b in zip(operands, is_batched, strict=True)
+    ]
+    return apply(node.op, tuple(whole), **node.attrs)
+
+
 def _axis_to_second(x: Tensor, axis: int) -> Tensor:
     rest = [a for a in range(1, x.ndim) if a != axis + 1]
     return transpose(x, (0, axis + 1, *rest))
@@ -175,6 +213,9 @@ def _offset(places: Tensor, size: Dim, count: Dim) -> Tensor:
 BATCHING: dict[Op, Batch] = {
     **dict.fromkeys(elementwise.OPS, _elementwise),
     **dict.fromkeys(reductions.OPS, _reduction),
+    **dict.fromkeys(convolution.OPS, _convolution),
+    **dict.fromkeys(pooling.OPS, _pooling),
+    **dict.fromkeys(windows.OPS, _window),
     linear_algebra.MATMUL: _matmul,
     linear_algebra.EINSUM: _einsum,
     shape.RESHAPE: _reshape,

@@ -11,6 +11,7 @@ from graphc.autodiff.derivatives import jacobian
 from graphc.ir.dimension import Dim, element_count, simplified
 from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import topological_order
+from graphc.ops.convolution import multiplication_count
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ def operations(node: Tensor) -> Dim:
             return element_count(node.shape)
         case "reduction":
             return element_count(node.inputs[0].shape)
+        case "convolution":
+            return multiplication_count(node)
         case "linear algebra":
             if node.op.name == "matmul":
                 return element_count(node.shape) * node.inputs[0].shape[-1]

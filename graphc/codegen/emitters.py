@@ -16,7 +16,7 @@ import numpy as np
 from graphc.ir.dimension import Dim, Shape, same
 from graphc.ir.dtype import BOOL, DType, is_integer
 from graphc.ir.tensor import Tensor
-from graphc.ops import REGISTRY
+from graphc.ops import REGISTRY, convolution
 
 
 class At(Protocol):
@@ -213,6 +213,27 @@ def _matmul(at: At) -> list[str]:
     return [f"np.matmul({at.array(0)}, {at.array(1)}, out={at.out})"]
 
 
+def _fold(at: At) -> list[str]:
+    attrs = at.step.attrs
+    return [f"fold_into({at.array(0)}, {at.out}, {attrs['axes']}, {attrs['stride']}, {attrs['dilation']})"]
+
+
+def _windows_source(at: At) -> str:
+    """The windows of a pooling, as arguments of its kernels."""
+    attrs = at.step.attrs
+    sides = [tuple_source([at.size(n) for n in pair]) for pair in attrs["padding"]]
+    return f"{attrs['size']}, {attrs['stride']}, {tuple_source(sides)}, {attrs['dilation']}"
+
+
+def _max_pool(at: At) -> list[str]:
+    return [f"max_pool_into({at.array(0)}, {at.out}, {_windows_source(at)})"]
+
+
+def _window_index(at: At) -> list[str]:
+    where = at.scratch(0)
+    return [f"window_index_into({at.array(0)}, {at.array(1)}, {at.out}, {where}, {_windows_source(at)})"]
+
+
 def _reshape(at: At) -> list[str]:
     source = at.step.inputs[0]
     shape = tuple_source([at.size(s) for s in source.shape]) if source.shape else "()"
@@ -275,6 +296,11 @@ EMITTERS: dict[str, Emitter] = {
     "concatenate": Emitter(_concatenate),
     "pad": Emitter(_pad),
     "embed": Emitter(_embed),
+    "fold": Emitter(_fold, kernel="fold_into"),
+    "max_pool": Emitter(_max_pool, kernel="max_pool_into"),
+    "window_index": Emitter(
+        _window_index, scratch=lambda step: [(step.shape, BOOL)], kernel="window_index_into"
+    ),
     "index_check": Emitter(_index_check, kernel="check_index"),
     "take": Emitter(_take),
     "scatter_add": Emitter(_scatter_add),
@@ -287,6 +313,7 @@ NOT_EMITTED: dict[str, str] = {
     **dict.fromkeys(
         ("input", "parameter", "constant", "dimension", "arange"), "has a value before the first step"
     ),
-    **dict.fromkeys(("transpose", "broadcast_to", "slice", "flip", "stop_gradient"), "is a view"),
+    **dict.fromkeys(("transpose", "broadcast_to", "slice", "flip", "window", "stop_gradient"), "is a view"),
     **dict.fromkeys(("mean", "logsumexp", "softmax", "log_softmax"), "is lowered to simpler ops"),
+    **dict.fromkeys([op.name for op in convolution.OPS], "is lowered to a matrix product over windows"),
 }

@@ -3,7 +3,8 @@
 Each uses NumPy alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dis import get_instructions
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,77 @@ def view(block, shape, dtype):  # type: ignore[no-untyped-def]
     for size in shape:
         count *= size
     return block[: count * np.dtype(dtype).itemsize].view(dtype).reshape(shape)
+
+
+def window_view(x, axes, size, stride, dilation):  # type: ignore[no-untyped-def]
+    """All windows of x along some axes, their elements along new last axes: a view."""
+    shape, strides = list(x.shape), list(x.strides)
+    for axis, k, s, d in zip(axes, size, stride, dilation, strict=True):
+        shape[axis] = (x.shape[axis] - d * (k - 1) - 1) // s + 1
+        strides[axis] = s * x.strides[axis]
+        shape.append(k)
+        strides.append(d * x.strides[axis])
+    return np.lib.stride_tricks.as_strided(x, shape, strides, writeable=False)
+
+
+def fold_into(y, out, axes, stride, dilation):  # type: ignore[no-untyped-def]
+    """Every element of every window in y, added to out where the window lies."""
+    out.fill(0)
+    if not y.size:
+        return
+    place = [slice(None)] * out.ndim
+    for offsets in np.ndindex(*y.shape[out.ndim :]):
+        for axis, r, s, d in zip(axes, offsets, stride, dilation, strict=True):
+            place[axis] = slice(r * d, r * d + s * (y.shape[axis] - 1) + 1, s)
+        part = out[tuple(place)]
+        np.add(part, y[(..., *offsets)], out=part)
+
+
+def window_parts(n, count, first, stride):  # type: ignore[no-untyped-def]
+    """The windows that have their element ``first`` places on inside [0, n), and those elements."""
+    low = max(0, -(first // stride))
+    high = max(low, min(count, (n - 1 - first) // stride + 1))
+    return slice(low, high), slice(low * stride + first, max(0, (high - 1) * stride + first + 1), stride)
+
+
+def offset_parts(x, out, offsets, stride, padding, dilation):  # type: ignore[no-untyped-def]
+    """One element of every window: where in out the windows lie that have it, and where it is in x."""
+    to, source = [...], [...]
+    each = zip(offsets, stride, padding, dilation, strict=True)
+    for axis, (r, s, (before, _), d) in enumerate(each, -len(offsets)):
+        places, elements = window_parts(x.shape[axis], out.shape[axis], r * d - before, s)
+        to.append(places)
+        source.append(elements)
+    return tuple(to), tuple(source)
+
+
+def max_pool_into(x, out, size, stride, padding, dilation):  # type: ignore[no-untyped-def]
+    """The largest element of each window over the last axes."""
+    out.fill(-np.inf if out.dtype.kind == "f" else np.iinfo(out.dtype).min)
+    for offsets in np.ndindex(*size):
+        to, source = offset_parts(x, out, offsets, stride, padding, dilation)
+        np.maximum(out[to], x[source], out=out[to])
+
+
+def window_index_into(x, y, out, hit, size, stride, padding, dilation):  # type: ignore[no-untyped-def]
+    """The place in its plane of the first element of each window that equals the one of y."""
+    out.fill(0)
+    plane = x.shape[x.ndim - len(size) :]
+    steps = [1] * len(size)
+    for axis in range(len(size) - 1, 0, -1):
+        steps[axis - 1] = steps[axis] * plane[axis]
+    undefined = bool(np.isnan(y).any()) if y.dtype.kind == "f" else False
+    for offsets in list(np.ndindex(*size))[::-1]:  # backwards, so that the first one has the last word
+        to, source = offset_parts(x, out, offsets, stride, padding, dilation)
+        np.equal(x[source], y[to], out=hit[to])
+        if undefined:
+            hit[to] |= np.isnan(x[source]) & np.isnan(y[to])
+        each = zip(offsets, dilation, padding, steps, strict=True)
+        place = sum((r * d - before) * step for r, d, (before, _), step in each)
+        np.copyto(out[to], place, where=hit[to])
+    for axis, (s, step) in enumerate(zip(stride, steps, strict=True), -len(size)):
+        first = np.arange(out.shape[axis]) * (s * step)
+        np.add(out, first.reshape([-1] + [1] * (-1 - axis)), out=out)
 
 
 def check_index(indices, size, out, where):  # type: ignore[no-untyped-def]
@@ -58,7 +130,28 @@ def check_finite(value, op, where, infinities):  # type: ignore[no-untyped-def]
 KERNELS: dict[str, Callable[..., Any]] = {
     "erf_into": erf_into,
     "view": view,
+    "window_view": window_view,
+    "fold_into": fold_into,
+    "window_parts": window_parts,
+    "offset_parts": offset_parts,
+    "max_pool_into": max_pool_into,
+    "window_index_into": window_index_into,
     "check_index": check_index,
     "random_generator": random_generator,
     "check_finite": check_finite,
 }
+
+
+def with_dependencies(names: Iterable[str]) -> list[str]:
+    """Kernels and those that they call, each behind what it calls."""
+    found: dict[str, None] = {}
+    stack = list(reversed(list(names)))
+    while stack:
+        name = stack[-1]
+        called = [i.argval for i in get_instructions(KERNELS[name]) if i.opname == "LOAD_GLOBAL"]
+        missing = [n for n in called if n in KERNELS and n not in found]
+        if missing:
+            stack += missing
+        else:
+            found.setdefault(stack.pop())
+    return list(found)

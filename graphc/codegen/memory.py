@@ -219,7 +219,7 @@ class _Planner:
 
 def _overlaps_itself(view: Tensor) -> bool:
     while is_view(view):
-        if view.op.name == "broadcast_to":
+        if view.op.name in ("broadcast_to", "window"):
             return True
         view = view.inputs[0]
     return False

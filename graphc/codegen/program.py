@@ -24,7 +24,8 @@ from graphc.ir.tensor import Tensor
 
 _RESERVED = (
     "np", "params", "buffers", "seed", "call", "constants", "compute", "workspace", "view", "erf_into",
-    "check_index", "check_finite", "random_generator", "block",
+    "check_index", "check_finite", "random_generator", "block", "window_view", "fold_into", "max_pool_into",
+    "window_index_into",
 )  # fmt: skip
 _COMMENT_COLUMN = 72
 _INLINE_CONSTANT = 16  # elements of a constant that still stands in the source
@@ -250,6 +251,10 @@ class _Writer:
                 return f"{base}.reshape({self.shape(view.shape)})"
             case "broadcast_to":
                 return f"np.broadcast_to({base}, {self.shape(view.shape)})"
+            case "window":
+                self.kernels.setdefault("window_view")
+                a = view.attrs
+                return f"window_view({base}, {a['axes']}, {a['size']}, {a['stride']}, {a['dilation']})"
             case "flip":
                 parts = ["::-1" if a in view.attrs["axes"] else ":" for a in range(view.ndim)]
                 return f"{base}[{', '.join(parts)}]"

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from graphc.codegen.emitters import dtype_source
-from graphc.codegen.kernels import KERNELS
+from graphc.codegen.kernels import KERNELS, with_dependencies
 from graphc.codegen.names import comment
 from graphc.codegen.program import Program
 from graphc.files import write_atomically
@@ -116,7 +116,7 @@ def standalone_source(
         f"{variable} {tensor.dtype}{format_shape(tensor.shape)}"
         for variable, tensor in zip(arguments, inputs, strict=True)
     )
-    kernels = "\n\n".join(map(_kernel, program.kernels))
+    kernels = "\n\n".join(map(_kernel, with_dependencies(program.kernels)))
     if "erf_into" in program.kernels:
         module = inspect.getmodule(erf)
         assert module is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from graphc.ir.dimension import same, same_shape
 from graphc.ir.tensor import Tensor
 
-_ALWAYS_VIEWS = frozenset({"transpose", "broadcast_to", "slice", "flip", "stop_gradient"})
+_ALWAYS_VIEWS = frozenset({"transpose", "broadcast_to", "slice", "flip", "window", "stop_gradient"})
 
 
 def is_literal(node: Tensor) -> bool:

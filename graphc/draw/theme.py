@@ -62,6 +62,7 @@ LIGHT = Theme(
             "elementwise": Tone("#dbe8f5", "#4477aa"),
             "reduction": Tone("#eadcf0", "#8a5a9e"),
             "linear algebra": Tone("#fce4cc", "#cc7429"),
+            "convolution": Tone("#f8dbe6", "#aa3377"),
             "shape": Tone("#eceff1", "#7b8794"),
             "indexing": Tone("#f7efc9", "#a38a20"),
         }
@@ -94,6 +95,7 @@ DARK = Theme(
             "elementwise": Tone("#22394f", "#7fb0dd"),
             "reduction": Tone("#3f2c49", "#c398d6"),
             "linear algebra": Tone("#4f351c", "#eba260"),
+            "convolution": Tone("#4a2136", "#e58ab4"),
             "shape": Tone("#343b43", "#9aa5b1"),
             "indexing": Tone("#46401f", "#d9c35a"),
         }

@@ -57,6 +57,14 @@ from graphc.nn.activations import (
 from graphc.nn.axis_activations import glu, log_softmax, maxout, softmax
 from graphc.nn.classification import cross_entropy, kl_div, nll_loss
 from graphc.nn.containers import Sequential
+from graphc.nn.convolution import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+)
 from graphc.nn.layer import Layer
 from graphc.nn.layers import Bilinear, Dense, Embedding, Flatten, Identity
 from graphc.nn.losses import (
@@ -72,6 +80,20 @@ from graphc.nn.losses import (
 from graphc.nn.normalization import batch_norm, dropout, layer_norm
 from graphc.nn.normalization_layers import BatchNorm, Dropout, LayerNorm
 from graphc.nn.parameters import parameters
+from graphc.nn.pooling import (
+    avg_pool1d,
+    avg_pool2d,
+    avg_pool3d,
+    lp_pool1d,
+    lp_pool2d,
+    lp_pool3d,
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
+    max_unpool1d,
+    max_unpool2d,
+    max_unpool3d,
+)
 from graphc.nn.state import state_updates
 
 __all__ = [
@@ -113,10 +135,19 @@ __all__ = [
     "Swish",
     "Tanh",
     "Tanhshrink",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
     "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
     "cross_entropy",
     "dropout",
     "elu",
@@ -135,6 +166,15 @@ __all__ = [
     "leaky_relu",
     "log_softmax",
     "logsigmoid",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
     "maxout",
     "mish",
     "mse_loss",

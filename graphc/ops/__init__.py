@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from graphc.ir.op import Op
 from graphc.ops import (
+    convolution,
     elementwise,
     indexing,
     linear_algebra,
     numpy_dispatch,
+    pooling,
     reductions,
     shape,
     sources,
+    windows,
 )
 from graphc.ops.arrangement import array_split, repeat, roll, split, stack, tile, tril, triu
 from graphc.ops.creation import eye, full, full_like, ones, ones_like, zeros, zeros_like
@@ -123,14 +126,23 @@ from graphc.ops.shape import (
     swapaxes,
     transpose,
 )
+from graphc.ops.signal import convolve, correlate
 from graphc.ops.sources import arange, constant, input, parameter, random_normal, random_uniform
 from graphc.ops.subscript import getitem
+from graphc.ops.windows import fold, window
 
-REGISTRY: dict[str, Op] = {
-    op.name: op
-    for family in (sources, elementwise, reductions, linear_algebra, shape, indexing)
-    for op in family.OPS
-}
+_FAMILIES = (
+    sources,
+    elementwise,
+    reductions,
+    linear_algebra,
+    convolution,
+    pooling,
+    shape,
+    windows,
+    indexing,
+)
+REGISTRY: dict[str, Op] = {op.name: op for family in _FAMILIES for op in family.OPS}
 
 numpy_dispatch.install()
 
@@ -159,6 +171,8 @@ __all__ = [
     "clip",
     "concatenate",
     "constant",
+    "convolve",
+    "correlate",
     "cos",
     "cosh",
     "cumsum",
@@ -176,6 +190,7 @@ __all__ = [
     "flip",
     "floor",
     "floor_divide",
+    "fold",
     "full",
     "full_like",
     "getitem",
@@ -259,6 +274,7 @@ __all__ = [
     "var",
     "vdot",
     "where",
+    "window",
     "zeros",
     "zeros_like",
 ]

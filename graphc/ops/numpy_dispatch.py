@@ -27,6 +27,7 @@ from graphc.ops import (
     padding,
     reductions,
     shape,
+    signal,
     subscript,
 )
 from graphc.ops.sources import as_tensor
@@ -160,6 +161,8 @@ _FUNCTIONS: dict[Any, tuple[Function, dict[str, str]]] = {
     np.tril: (arrangement.tril, {"m": "x"}),
     np.triu: (arrangement.triu, {"m": "x"}),
     np.take: (indexing.take, {"a": "x"}),
+    np.convolve: (signal.convolve, {}),
+    np.correlate: (signal.correlate, {}),
     np.take_along_axis: (indexing.take_along_axis, {"arr": "x"}),
     np.zeros_like: (creation.zeros_like, {"a": "x"}),
     np.ones_like: (creation.ones_like, {"a": "x"}),

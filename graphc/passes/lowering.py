@@ -22,6 +22,11 @@ from graphc.ops import max as maximum_over
 from graphc.ops.elementwise import astype
 from graphc.ops.shape import broadcast_to, reshape
 from graphc.ops.sources import dimension_value, filled
+from graphc.passes.convolution_lowering import (
+    lowered_convolution,
+    lowered_filter_gradient,
+    lowered_transposed_convolution,
+)
 from graphc.passes.einsum_lowering import lowered_einsum
 
 
@@ -74,6 +79,9 @@ def _log_softmax(node: Tensor) -> Tensor:
 
 
 LOWERINGS: dict[str, Callable[[Tensor], Tensor]] = {
+    "convolution": lowered_convolution,
+    "transposed_convolution": lowered_transposed_convolution,
+    "filter_gradient": lowered_filter_gradient,
     "einsum": lowered_einsum,
     "mean": _mean,
     "logsumexp": _logsumexp,

@@ -14,6 +14,7 @@ from graphc.passes.common_subexpressions import CommonSubexpressions
 from graphc.passes.constant_folding import ConstantFolding
 from graphc.passes.dead_nodes import DeadNodes
 from graphc.passes.lowering import Lowering
+from graphc.passes.window_sums import WindowSums
 from graphc.rewrite import rules
 from graphc.rewrite.engine import Rewriting
 
@@ -44,6 +45,7 @@ DEFAULT: tuple[Pass, ...] = (
     *CLEANING,
     Rewriting("stabilisation", (*rules.EXACT, *rules.STABILISATION)),
     Lowering(),
+    WindowSums(),
     *CLEANING,
     Rewriting("simplification", (*rules.EXACT, *rules.STRENGTH)),
     CommonSubexpressions(),
@@ -52,6 +54,7 @@ FAST: tuple[Pass, ...] = (
     *CLEANING,
     Rewriting("stabilisation", (*rules.EXACT, *rules.STABILISATION)),
     Lowering(),
+    WindowSums(),
     *CLEANING,
     Rewriting("fast_math", (*rules.EXACT, *rules.STRENGTH, *rules.FAST_MATH)),
     *CLEANING,

@@ -28,6 +28,7 @@ _FREE = frozenset(
         "broadcast_to",
         "slice",
         "flip",
+        "window",
         "stop_gradient",
     ]
 )

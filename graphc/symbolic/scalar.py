@@ -154,6 +154,7 @@ WITHOUT_SCALAR_FORM: dict[str, str] = {
     "random": "a draw is a symbol: a fixed number as far as calculus goes",
     "reduction": "it reads many elements; index notation is needed",
     "linear algebra": "it reads many elements; index notation is needed",
+    "convolution": "it reads many elements; index notation is needed",
     "shape": "it places elements; index notation is needed",
     "indexing": "it selects elements by integers; index notation is needed",
     "isnan": "real numbers are never NaN: the question has no real form",
