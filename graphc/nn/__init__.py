@@ -57,6 +57,8 @@ from graphc.nn.activations import (
 from graphc.nn.axis_activations import glu, log_softmax, maxout, softmax
 from graphc.nn.classification import cross_entropy, kl_div, nll_loss
 from graphc.nn.containers import Sequential
+from graphc.nn.dropout import dropout, dropout1d, dropout2d, dropout3d
+from graphc.nn.dropout_layers import Dropout, Dropout1d, Dropout2d, Dropout3d
 from graphc.nn.layer import Layer
 from graphc.nn.layers import Bilinear, Dense, Embedding, Flatten, Identity
 from graphc.nn.losses import (
@@ -69,8 +71,15 @@ from graphc.nn.losses import (
     mse_loss,
     smooth_l1_loss,
 )
-from graphc.nn.normalization import batch_norm, dropout, layer_norm
-from graphc.nn.normalization_layers import BatchNorm, Dropout, LayerNorm
+from graphc.nn.magnitude_normalization import local_response_norm, normalize, rms_norm
+from graphc.nn.normalization import batch_norm, group_norm, instance_norm, layer_norm
+from graphc.nn.normalization_layers import (
+    BatchNorm,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    RMSNorm,
+)
 from graphc.nn.parameters import parameters
 from graphc.nn.state import state_updates
 
@@ -86,13 +95,18 @@ __all__ = [
     "Bilinear",
     "Dense",
     "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Dropout3d",
     "Embedding",
     "Flatten",
+    "GroupNorm",
     "HardLogistic",
     "Hardshrink",
     "Hardsigmoid",
     "Hardtanh",
     "Identity",
+    "InstanceNorm",
     "Layer",
     "LayerNorm",
     "LeakyReLU",
@@ -101,6 +115,7 @@ __all__ = [
     "Maxout",
     "Mish",
     "PReLU",
+    "RMSNorm",
     "ReLU",
     "ReLU6",
     "Sequential",
@@ -119,9 +134,13 @@ __all__ = [
     "celu",
     "cross_entropy",
     "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
     "elu",
     "gelu",
     "glu",
+    "group_norm",
     "hard_logistic",
     "hardshrink",
     "hardsigmoid",
@@ -129,20 +148,24 @@ __all__ = [
     "hinge_embedding_loss",
     "hinge_loss",
     "huber_loss",
+    "instance_norm",
     "kl_div",
     "l1_loss",
     "layer_norm",
     "leaky_relu",
+    "local_response_norm",
     "log_softmax",
     "logsigmoid",
     "maxout",
     "mish",
     "mse_loss",
     "nll_loss",
+    "normalize",
     "parameters",
     "prelu",
     "relu",
     "relu6",
+    "rms_norm",
     "selu",
     "sigmoid",
     "silu",
