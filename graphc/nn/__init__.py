@@ -54,6 +54,8 @@ from graphc.nn.activations import (
     tanh,
     tanhshrink,
 )
+from graphc.nn.attention import positional_encoding, scaled_dot_product_attention
+from graphc.nn.attention_layers import MultiHeadAttention, TransformerBlock
 from graphc.nn.axis_activations import glu, log_softmax, maxout, softmax
 from graphc.nn.classification import cross_entropy, kl_div, nll_loss
 from graphc.nn.containers import Sequential
@@ -114,6 +116,7 @@ __all__ = [
     "LogSoftmax",
     "Maxout",
     "Mish",
+    "MultiHeadAttention",
     "PReLU",
     "RMSNorm",
     "ReLU",
@@ -128,6 +131,7 @@ __all__ = [
     "Swish",
     "Tanh",
     "Tanhshrink",
+    "TransformerBlock",
     "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
@@ -162,10 +166,12 @@ __all__ = [
     "nll_loss",
     "normalize",
     "parameters",
+    "positional_encoding",
     "prelu",
     "relu",
     "relu6",
     "rms_norm",
+    "scaled_dot_product_attention",
     "selu",
     "sigmoid",
     "silu",
