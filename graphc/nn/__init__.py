@@ -29,7 +29,9 @@ from graphc.nn.activation_layers import (
     Tanh,
     Tanhshrink,
 )
-from graphc.nn.activation_table import ACTIVATIONS
+from graphc.nn.activation_table import (
+    ACTIVATIONS,
+)
 from graphc.nn.activations import (
     celu,
     elu,
@@ -54,9 +56,28 @@ from graphc.nn.activations import (
     tanh,
     tanhshrink,
 )
-from graphc.nn.axis_activations import glu, log_softmax, maxout, softmax
-from graphc.nn.classification import cross_entropy, kl_div, nll_loss
-from graphc.nn.containers import Sequential
+from graphc.nn.attention import (
+    positional_encoding,
+    scaled_dot_product_attention,
+)
+from graphc.nn.attention_layers import (
+    MultiHeadAttention,
+    TransformerBlock,
+)
+from graphc.nn.axis_activations import (
+    glu,
+    log_softmax,
+    maxout,
+    softmax,
+)
+from graphc.nn.classification import (
+    cross_entropy,
+    kl_div,
+    nll_loss,
+)
+from graphc.nn.containers import (
+    Sequential,
+)
 from graphc.nn.convolution import (
     conv1d,
     conv2d,
@@ -65,8 +86,28 @@ from graphc.nn.convolution import (
     conv_transpose2d,
     conv_transpose3d,
 )
-from graphc.nn.layer import Layer
-from graphc.nn.layers import Bilinear, Dense, Embedding, Flatten, Identity
+from graphc.nn.dropout import (
+    dropout,
+    dropout1d,
+    dropout2d,
+    dropout3d,
+)
+from graphc.nn.dropout_layers import (
+    Dropout,
+    Dropout1d,
+    Dropout2d,
+    Dropout3d,
+)
+from graphc.nn.layer import (
+    Layer,
+)
+from graphc.nn.layers import (
+    Bilinear,
+    Dense,
+    Embedding,
+    Flatten,
+    Identity,
+)
 from graphc.nn.losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -77,9 +118,27 @@ from graphc.nn.losses import (
     mse_loss,
     smooth_l1_loss,
 )
-from graphc.nn.normalization import batch_norm, dropout, layer_norm
-from graphc.nn.normalization_layers import BatchNorm, Dropout, LayerNorm
-from graphc.nn.parameters import parameters
+from graphc.nn.magnitude_normalization import (
+    local_response_norm,
+    normalize,
+    rms_norm,
+)
+from graphc.nn.normalization import (
+    batch_norm,
+    group_norm,
+    instance_norm,
+    layer_norm,
+)
+from graphc.nn.normalization_layers import (
+    BatchNorm,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    RMSNorm,
+)
+from graphc.nn.parameters import (
+    parameters,
+)
 from graphc.nn.pooling import (
     avg_pool1d,
     avg_pool2d,
@@ -94,7 +153,9 @@ from graphc.nn.pooling import (
     max_unpool2d,
     max_unpool3d,
 )
-from graphc.nn.state import state_updates
+from graphc.nn.state import (
+    state_updates,
+)
 
 __all__ = [
     "ACTIVATIONS",
@@ -108,13 +169,18 @@ __all__ = [
     "Bilinear",
     "Dense",
     "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Dropout3d",
     "Embedding",
     "Flatten",
+    "GroupNorm",
     "HardLogistic",
     "Hardshrink",
     "Hardsigmoid",
     "Hardtanh",
     "Identity",
+    "InstanceNorm",
     "Layer",
     "LayerNorm",
     "LeakyReLU",
@@ -122,7 +188,9 @@ __all__ = [
     "LogSoftmax",
     "Maxout",
     "Mish",
+    "MultiHeadAttention",
     "PReLU",
+    "RMSNorm",
     "ReLU",
     "ReLU6",
     "Sequential",
@@ -135,6 +203,7 @@ __all__ = [
     "Swish",
     "Tanh",
     "Tanhshrink",
+    "TransformerBlock",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
@@ -150,9 +219,13 @@ __all__ = [
     "conv_transpose3d",
     "cross_entropy",
     "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
     "elu",
     "gelu",
     "glu",
+    "group_norm",
     "hard_logistic",
     "hardshrink",
     "hardsigmoid",
@@ -160,10 +233,12 @@ __all__ = [
     "hinge_embedding_loss",
     "hinge_loss",
     "huber_loss",
+    "instance_norm",
     "kl_div",
     "l1_loss",
     "layer_norm",
     "leaky_relu",
+    "local_response_norm",
     "log_softmax",
     "logsigmoid",
     "lp_pool1d",
@@ -179,10 +254,14 @@ __all__ = [
     "mish",
     "mse_loss",
     "nll_loss",
+    "normalize",
     "parameters",
+    "positional_encoding",
     "prelu",
     "relu",
     "relu6",
+    "rms_norm",
+    "scaled_dot_product_attention",
     "selu",
     "sigmoid",
     "silu",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from graphc import ops
-from graphc.errors import GraphError, ShapeError
-from graphc.ir.dimension import format_shape, same, same_shape
+from graphc.errors import DTypeError, GraphError, ShapeError
+from graphc.ir.dimension import Dim, Shape, as_shape, format_shape, same, same_shape
+from graphc.ir.dtype import is_float
 from graphc.ir.origin import user_location
 from graphc.ir.tensor import Tensor
 from graphc.ops.sources import as_tensor
@@ -63,3 +66,39 @@ def unknown_reduction(reduction: object, op: str) -> GraphError:
         f"reduction = {reduction!r} is unknown",
         op=op, location=user_location(), remedy='use "mean", "sum" or "none"',
     )  # fmt: skip
+
+
+def float_tensor(x: object, op: str, name: str = "x") -> Tensor:
+    """x as a tensor; DTypeError where it is not of floats."""
+    x = as_tensor(x)
+    if not is_float(x.dtype):
+        raise DTypeError(
+            f"{name} has dtype {x.dtype}, where a float is needed",
+            op=op, location=user_location(), remedy='convert it with astype("float32")',
+        )  # fmt: skip
+    return x
+
+
+def of_shape(value: object, wanted: Shape, name: str, op: str) -> Tensor:
+    """The value as a tensor; ShapeError where it is not of this very shape."""
+    tensor = as_tensor(value)
+    if not same_shape(tensor.shape, wanted):
+        raise ShapeError(
+            f"{name} has shape {format_shape(tensor.shape)}, where {format_shape(wanted)} is needed",
+            op=op, location=user_location(), remedy=f"give one number for each of {format_shape(wanted)}",
+        )  # fmt: skip
+    return tensor
+
+
+def last_axes(
+    x: Tensor, normalized_shape: int | str | Sequence[int | str | Dim], op: str
+) -> tuple[tuple[int, ...], Shape]:
+    """The last axes of x that have this shape, and the shape; ShapeError where x does not end in it."""
+    wanted = as_shape(normalized_shape)
+    rank = len(wanted)
+    if not rank or rank > x.ndim or not same_shape(x.shape[x.ndim - rank :], wanted):
+        raise ShapeError(
+            f"x has shape {format_shape(x.shape)}, which does not end in {format_shape(wanted)}",
+            op=op, location=user_location(), remedy="normalized_shape is the end of x.shape",
+        )  # fmt: skip
+    return tuple(range(x.ndim - rank, x.ndim)), wanted

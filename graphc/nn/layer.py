@@ -155,13 +155,17 @@ class Layer:
         return [p for p in found if trainable is None or p.attrs["trainable"] is trainable]
 
     # -- use -----------------------------------------------------------------------------------------
-    def __call__(self, *inputs: object, training: bool = False) -> Tensor:
-        """The layer's result for its inputs; ``training`` turns on dropout and batch statistics."""
-        tensors = [as_tensor(x) for x in inputs]
+    def __call__(self, *inputs: object, training: bool = False, **named: object) -> Tensor:
+        """The layer's result for its inputs; ``training`` turns on dropout and batch statistics.
+
+        An input that `forward` lets be None may be None, and may be given by its name.
+        """
+        tensors = [None if x is None else as_tensor(x) for x in inputs]
+        others = {name: None if x is None else as_tensor(x) for name, x in named.items()}
         if self.name is None:
-            return self.forward(*tensors, training=training)
+            return self.forward(*tensors, training=training, **others)
         with scope(self.name):
-            return self.forward(*tensors, training=training)
+            return self.forward(*tensors, training=training, **others)
 
     def forward(self, *inputs: Any, **options: Any) -> Tensor:
         """The layer's result: each subclass states its own ``forward(self, x, training)``."""
