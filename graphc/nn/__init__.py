@@ -54,6 +54,16 @@ from graphc.nn.activations import (
     tanh,
     tanhshrink,
 )
+from graphc.nn.adaptive_pooling import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+    global_avg_pool,
+    global_max_pool,
+)
 from graphc.nn.axis_activations import glu, log_softmax, maxout, softmax
 from graphc.nn.classification import cross_entropy, kl_div, nll_loss
 from graphc.nn.containers import Sequential
@@ -72,6 +82,23 @@ from graphc.nn.losses import (
 from graphc.nn.normalization import batch_norm, dropout, layer_norm
 from graphc.nn.normalization_layers import BatchNorm, Dropout, LayerNorm
 from graphc.nn.parameters import parameters
+from graphc.nn.regions import box_area, box_iou, generalized_box_iou, roi_align
+from graphc.nn.resampling import interpolate
+from graphc.nn.resampling_layers import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    PixelShuffle,
+    PixelUnshuffle,
+    Upsample,
+)
+from graphc.nn.sampling import affine_grid, grid_sample
+from graphc.nn.shuffling import channel_shuffle, pixel_shuffle, pixel_unshuffle
 from graphc.nn.state import state_updates
 
 __all__ = [
@@ -82,12 +109,20 @@ __all__ = [
     "GLU",
     "SELU",
     "Activation",
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveAvgPool3d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d",
     "BatchNorm",
     "Bilinear",
     "Dense",
     "Dropout",
     "Embedding",
     "Flatten",
+    "GlobalAvgPool",
+    "GlobalMaxPool",
     "HardLogistic",
     "Hardshrink",
     "Hardsigmoid",
@@ -101,6 +136,8 @@ __all__ = [
     "Maxout",
     "Mish",
     "PReLU",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "ReLU",
     "ReLU6",
     "Sequential",
@@ -113,15 +150,30 @@ __all__ = [
     "Swish",
     "Tanh",
     "Tanhshrink",
+    "Upsample",
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
+    "affine_grid",
     "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "box_area",
+    "box_iou",
     "celu",
+    "channel_shuffle",
     "cross_entropy",
     "dropout",
     "elu",
     "gelu",
+    "generalized_box_iou",
+    "global_avg_pool",
+    "global_max_pool",
     "glu",
+    "grid_sample",
     "hard_logistic",
     "hardshrink",
     "hardsigmoid",
@@ -129,6 +181,7 @@ __all__ = [
     "hinge_embedding_loss",
     "hinge_loss",
     "huber_loss",
+    "interpolate",
     "kl_div",
     "l1_loss",
     "layer_norm",
@@ -140,9 +193,12 @@ __all__ = [
     "mse_loss",
     "nll_loss",
     "parameters",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "prelu",
     "relu",
     "relu6",
+    "roi_align",
     "selu",
     "sigmoid",
     "silu",

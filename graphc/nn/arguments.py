@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from graphc import ops
-from graphc.errors import GraphError, ShapeError
+from graphc.errors import DTypeError, GraphError, ShapeError
 from graphc.ir.dimension import format_shape, same, same_shape
+from graphc.ir.dtype import is_float
 from graphc.ir.origin import user_location
 from graphc.ir.tensor import Tensor
 from graphc.ops.sources import as_tensor
@@ -23,6 +24,17 @@ def same_shapes(input: object, target: object, op: str) -> tuple[Tensor, Tensor]
             remedy="reshape one of them: a loss compares tensors of one shape and does not broadcast",
         )  # fmt: skip
     return a, b
+
+
+def float_tensor(x: object, op: str) -> Tensor:
+    """x as a tensor; DTypeError where it is no float."""
+    x = as_tensor(x)
+    if not is_float(x.dtype):
+        raise DTypeError(
+            f"x has dtype {x.dtype}, where a float is needed",
+            op=op, location=user_location(), remedy='convert it with astype("float32")',
+        )  # fmt: skip
+    return x
 
 
 def probability(p: float, op: str) -> float:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from graphc import ops
-from graphc.errors import DTypeError, GraphError, ShapeError
+from graphc.errors import GraphError, ShapeError
 from graphc.ir.dimension import Dim, Shape, as_shape, element_count, format_shape, same_shape
-from graphc.ir.dtype import FLOAT32, FLOAT64, is_float
+from graphc.ir.dtype import FLOAT32, FLOAT64
 from graphc.ir.origin import user_location
 from graphc.ir.tensor import Tensor
-from graphc.nn.arguments import probability
+from graphc.nn.arguments import float_tensor, probability
 from graphc.nn.state import announce
 from graphc.ops.elementwise import unguarded_where
 from graphc.ops.sources import PARAMETER, as_tensor
@@ -44,7 +44,7 @@ def batch_norm(
     >>> gc.nn.batch_norm(x, None, None, training=True).shape
     (N, 3, 8, 8)
     """
-    x = _float_tensor(x, "batch_norm")
+    x = float_tensor(x, "batch_norm")
     if x.ndim < 2:
         raise ShapeError(
             f"x has shape {format_shape(x.shape)}, where (N, C) or (N, C, …) is needed",
@@ -102,7 +102,7 @@ def layer_norm(
     >>> gc.nn.layer_norm(gc.input("x", ("N", 6, 4)), (6, 4)).shape
     (N, 6, 4)
     """
-    x = _float_tensor(x, "layer_norm")
+    x = float_tensor(x, "layer_norm")
     wanted = as_shape(normalized_shape)
     rank = len(wanted)
     if not rank or rank > x.ndim or not same_shape(x.shape[x.ndim - rank :], wanted):
@@ -129,7 +129,7 @@ def dropout(x: object, p: float = 0.5, training: bool = True) -> Tensor:
     <where: float32(N, 8)>
     """
     p = probability(p, "dropout")
-    x = _float_tensor(x, "dropout")
+    x = float_tensor(x, "dropout")
     if not training or p == 0:
         return x
     kept = ops.random_uniform(x.shape, FLOAT64 if x.dtype == FLOAT64 else FLOAT32) >= p
@@ -146,16 +146,6 @@ def _affine(x: Tensor, scale: Tensor | None, shift: Tensor | None) -> Tensor:
         x = x * scale
     if shift is not None:
         x = x + shift
-    return x
-
-
-def _float_tensor(x: object, op: str) -> Tensor:
-    x = as_tensor(x)
-    if not is_float(x.dtype):
-        raise DTypeError(
-            f"x has dtype {x.dtype}, where a float is needed",
-            op=op, location=user_location(), remedy='convert it with astype("float32")',
-        )  # fmt: skip
     return x
 
 
