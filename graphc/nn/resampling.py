@@ -72,21 +72,19 @@ def interpolate(
     x = as_tensor(x)
     _check_mode(x, mode, align_corners)
     axes = _resized_axes(x, size, scale_factor, mode == "area" or bool(recompute_scale_factor))
-    if mode in _COPYING:
-        for axis, step in enumerate(axes, 2):
-            x = _nearest(x, axis, step, exact=mode == "nearest-exact")
-        return x
-    x = float_tensor(x, "interpolate")
+    if mode not in _COPYING:
+        x = float_tensor(x, "interpolate")
     if mode == "area":
         return averaged(x, tuple([step.out for step in axes]))
-    for axis, step in enumerate(axes, 2):
-        if mode == "bicubic":
-            taps = _cubic_taps(step, bool(align_corners))
-        elif same(step.size, step.out):
-            continue  # PyTorch copies these whatever the factor, save in bicubic mode
-        else:
-            taps = _linear_taps(step, bool(align_corners))
-        x = weighted(x, axis, taps_matrix(taps, step.size))
+    # The last axis first: the derivative of enlarging then sums rows while the image is large, which is quick.
+    for axis in reversed(range(2, x.ndim)):
+        step = axes[axis - 2]
+        if mode in _COPYING:
+            x = _nearest(x, axis, step, exact=mode == "nearest-exact")
+        elif mode == "bicubic":
+            x = weighted(x, axis, taps_matrix(_cubic_taps(step, bool(align_corners)), step.size))
+        elif not same(step.size, step.out):  # else PyTorch copies, whatever the factor
+            x = weighted(x, axis, taps_matrix(_linear_taps(step, bool(align_corners)), step.size))
     return x
 
 

@@ -97,6 +97,21 @@ def test_a_factor_that_hardly_changes_a_size(factor, mode, n):
         )
 
 
+@pytest.mark.parametrize(("factor", "n"), [(2.6, 16), (1.3, 31), (2.45, 21)])
+@pytest.mark.parametrize("size", ["known", "symbolic"])
+def test_a_place_that_rounding_puts_below_a_whole_number(factor, n, size):
+    x = np.random.default_rng(n).standard_normal((1, 1, n))
+    shape = [(1, 1, n if size == "known" else "L")]
+    # A symbolic size takes no such factor; by the new size the places come from whole numbers.
+    options = {"scale_factor": factor} if size == "known" else {"size": int(n * factor)}
+    agree(
+        lambda t: gc.nn.interpolate(t, **options),
+        lambda t: torch.nn.functional.interpolate(t, **options),
+        [x],
+        shapes=shape,
+    )
+
+
 @pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "bilinear", "bicubic", "area"])
 @pytest.mark.parametrize("scale", [2, 0.5, 1.5, 0.3])
 def test_single_precision_stays(mode, scale):

@@ -20,7 +20,8 @@ def _drawn(generator, most=7):
         1 if generator.random() < 0.15 else int(k) for k in generator.integers(1, most, 4)
     )
     x = generator.standard_normal((n, channels, height, width))
-    return x, generator.uniform(-2.5, 2.5, (n, rows, columns, 2))
+    reach = 2.5 if generator.random() < 0.7 else 9.0  # reflected several times
+    return x, generator.uniform(-reach, reach, (n, rows, columns, 2))
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
