@@ -76,7 +76,7 @@ def interpolate(
         x = float_tensor(x, "interpolate")
     if mode == "area":
         return averaged(x, tuple([step.out for step in axes]))
-    # The last axis first: the derivative of enlarging then sums rows while the image is large, which is quick.
+    # The last axis first: the derivative of enlarging then sums rows of the large image, which is quick.
     for axis in reversed(range(2, x.ndim)):
         step = axes[axis - 2]
         if mode in _COPYING:
