@@ -87,26 +87,16 @@ def averaged(x: Tensor, sizes: Shape) -> Tensor:
     whole = tuple([axis for axis, out in changed.items() if same(out, 1)])
     if whole:
         x = ops.mean(x, axis=whole, keepdims=True)
-    even = {a: out for a, out in changed.items() if a not in whole and quotient(x.shape[a], out) is not None}
-    if even:
-        x = _evenly_averaged(x, even)
     for axis, out in changed.items():
-        if axis not in whole and axis not in even:
+        factor = quotient(x.shape[axis], out)
+        if axis in whole:
+            continue
+        if factor is None:
             x = weighted(x, axis, _averages(x.shape[axis], out))
+        else:  # windows of one size that do not overlap
+            split = ops.reshape(x, (*x.shape[:axis], out, factor, *x.shape[axis + 1 :]))
+            x = ops.mean(split, axis=axis + 1)
     return x
-
-
-def _evenly_averaged(x: Tensor, even: dict[int, Dim]) -> Tensor:
-    """Windows of one size that do not overlap: an axis of their elements is split off and averaged."""
-    shape: list[Dim] = []
-    gone = []
-    for axis, size in enumerate(x.shape):
-        if axis in even:
-            shape.append(even[axis])
-            gone.append(len(shape))
-            size = quotient(size, even[axis]) or 0
-        shape.append(size)
-    return ops.mean(ops.reshape(x, tuple(shape)), axis=tuple(gone))
 
 
 def _bounds(size: Dim, out: Dim) -> tuple[Table, Table]:
