@@ -29,9 +29,7 @@ from graphc.nn.activation_layers import (
     Tanh,
     Tanhshrink,
 )
-from graphc.nn.activation_table import (
-    ACTIVATIONS,
-)
+from graphc.nn.activation_table import ACTIVATIONS
 from graphc.nn.activations import (
     celu,
     elu,
@@ -56,58 +54,26 @@ from graphc.nn.activations import (
     tanh,
     tanhshrink,
 )
-from graphc.nn.attention import (
-    positional_encoding,
-    scaled_dot_product_attention,
+from graphc.nn.adaptive_pooling import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+    global_avg_pool,
+    global_max_pool,
 )
-from graphc.nn.attention_layers import (
-    MultiHeadAttention,
-    TransformerBlock,
-)
-from graphc.nn.axis_activations import (
-    glu,
-    log_softmax,
-    maxout,
-    softmax,
-)
-from graphc.nn.classification import (
-    cross_entropy,
-    kl_div,
-    nll_loss,
-)
-from graphc.nn.containers import (
-    Sequential,
-)
-from graphc.nn.convolution import (
-    conv1d,
-    conv2d,
-    conv3d,
-    conv_transpose1d,
-    conv_transpose2d,
-    conv_transpose3d,
-)
-from graphc.nn.dropout import (
-    dropout,
-    dropout1d,
-    dropout2d,
-    dropout3d,
-)
-from graphc.nn.dropout_layers import (
-    Dropout,
-    Dropout1d,
-    Dropout2d,
-    Dropout3d,
-)
-from graphc.nn.layer import (
-    Layer,
-)
-from graphc.nn.layers import (
-    Bilinear,
-    Dense,
-    Embedding,
-    Flatten,
-    Identity,
-)
+from graphc.nn.attention import positional_encoding, scaled_dot_product_attention
+from graphc.nn.attention_layers import MultiHeadAttention, TransformerBlock
+from graphc.nn.axis_activations import glu, log_softmax, maxout, softmax
+from graphc.nn.classification import cross_entropy, kl_div, nll_loss
+from graphc.nn.containers import Sequential
+from graphc.nn.convolution import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
+from graphc.nn.dropout import dropout, dropout1d, dropout2d, dropout3d
+from graphc.nn.dropout_layers import Dropout, Dropout1d, Dropout2d, Dropout3d
+from graphc.nn.layer import Layer
+from graphc.nn.layers import Bilinear, Dense, Embedding, Flatten, Identity
 from graphc.nn.losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -118,27 +84,10 @@ from graphc.nn.losses import (
     mse_loss,
     smooth_l1_loss,
 )
-from graphc.nn.magnitude_normalization import (
-    local_response_norm,
-    normalize,
-    rms_norm,
-)
-from graphc.nn.normalization import (
-    batch_norm,
-    group_norm,
-    instance_norm,
-    layer_norm,
-)
-from graphc.nn.normalization_layers import (
-    BatchNorm,
-    GroupNorm,
-    InstanceNorm,
-    LayerNorm,
-    RMSNorm,
-)
-from graphc.nn.parameters import (
-    parameters,
-)
+from graphc.nn.magnitude_normalization import local_response_norm, normalize, rms_norm
+from graphc.nn.normalization import batch_norm, group_norm, instance_norm, layer_norm
+from graphc.nn.normalization_layers import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
+from graphc.nn.parameters import parameters
 from graphc.nn.pooling import (
     avg_pool1d,
     avg_pool2d,
@@ -153,9 +102,24 @@ from graphc.nn.pooling import (
     max_unpool2d,
     max_unpool3d,
 )
-from graphc.nn.state import (
-    state_updates,
+from graphc.nn.regions import box_area, box_iou, generalized_box_iou, roi_align
+from graphc.nn.resampling import interpolate
+from graphc.nn.resampling_layers import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    PixelShuffle,
+    PixelUnshuffle,
+    Upsample,
 )
+from graphc.nn.sampling import affine_grid, grid_sample
+from graphc.nn.shuffling import channel_shuffle, pixel_shuffle, pixel_unshuffle
+from graphc.nn.state import state_updates
 
 __all__ = [
     "ACTIVATIONS",
@@ -165,6 +129,12 @@ __all__ = [
     "GLU",
     "SELU",
     "Activation",
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveAvgPool3d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d",
     "BatchNorm",
     "Bilinear",
     "Dense",
@@ -174,6 +144,8 @@ __all__ = [
     "Dropout3d",
     "Embedding",
     "Flatten",
+    "GlobalAvgPool",
+    "GlobalMaxPool",
     "GroupNorm",
     "HardLogistic",
     "Hardshrink",
@@ -190,6 +162,8 @@ __all__ = [
     "Mish",
     "MultiHeadAttention",
     "PReLU",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "RMSNorm",
     "ReLU",
     "ReLU6",
@@ -204,13 +178,24 @@ __all__ = [
     "Tanh",
     "Tanhshrink",
     "TransformerBlock",
+    "Upsample",
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
+    "affine_grid",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
     "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "box_area",
+    "box_iou",
     "celu",
+    "channel_shuffle",
     "conv1d",
     "conv2d",
     "conv3d",
@@ -224,7 +209,11 @@ __all__ = [
     "dropout3d",
     "elu",
     "gelu",
+    "generalized_box_iou",
+    "global_avg_pool",
+    "global_max_pool",
     "glu",
+    "grid_sample",
     "group_norm",
     "hard_logistic",
     "hardshrink",
@@ -234,6 +223,7 @@ __all__ = [
     "hinge_loss",
     "huber_loss",
     "instance_norm",
+    "interpolate",
     "kl_div",
     "l1_loss",
     "layer_norm",
@@ -256,11 +246,14 @@ __all__ = [
     "nll_loss",
     "normalize",
     "parameters",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "positional_encoding",
     "prelu",
     "relu",
     "relu6",
     "rms_norm",
+    "roi_align",
     "scaled_dot_product_attention",
     "selu",
     "sigmoid",
