@@ -70,6 +70,15 @@ from graphc.nn.axis_activations import glu, log_softmax, maxout, softmax
 from graphc.nn.classification import cross_entropy, kl_div, nll_loss
 from graphc.nn.containers import Sequential
 from graphc.nn.convolution import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
+from graphc.nn.convolution_layers import (
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+)
+from graphc.nn.convolutional_networks import ConvNet, Residual, ResidualBlock
 from graphc.nn.dropout import dropout, dropout1d, dropout2d, dropout3d
 from graphc.nn.dropout_layers import Dropout, Dropout1d, Dropout2d, Dropout3d
 from graphc.nn.layer import Layer
@@ -101,6 +110,17 @@ from graphc.nn.pooling import (
     max_unpool1d,
     max_unpool2d,
     max_unpool3d,
+)
+from graphc.nn.pooling_layers import (
+    AvgPool1d,
+    AvgPool2d,
+    AvgPool3d,
+    LPPool1d,
+    LPPool2d,
+    LPPool3d,
+    MaxPool1d,
+    MaxPool2d,
+    MaxPool3d,
 )
 from graphc.nn.regions import box_area, box_iou, generalized_box_iou, roi_align
 from graphc.nn.resampling import interpolate
@@ -135,8 +155,18 @@ __all__ = [
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
     "AdaptiveMaxPool3d",
+    "AvgPool1d",
+    "AvgPool2d",
+    "AvgPool3d",
     "BatchNorm",
     "Bilinear",
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvNet",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
     "Dense",
     "Dropout",
     "Dropout1d",
@@ -153,11 +183,17 @@ __all__ = [
     "Hardtanh",
     "Identity",
     "InstanceNorm",
+    "LPPool1d",
+    "LPPool2d",
+    "LPPool3d",
     "Layer",
     "LayerNorm",
     "LeakyReLU",
     "LogSigmoid",
     "LogSoftmax",
+    "MaxPool1d",
+    "MaxPool2d",
+    "MaxPool3d",
     "Maxout",
     "Mish",
     "MultiHeadAttention",
@@ -167,6 +203,8 @@ __all__ = [
     "RMSNorm",
     "ReLU",
     "ReLU6",
+    "Residual",
+    "ResidualBlock",
     "Sequential",
     "SiLU",
     "Sigmoid",
