@@ -23,6 +23,12 @@ CONVENTIONS: tuple[Convention, ...] = (
         "max, min", "1/k each at k equal extremes", "A tie over the axes shares the derivative evenly."
     ),
     Convention(
+        "max_pool",
+        "1 at the first maximum of a window, row by row",
+        "As in PyTorch; the reduction max shares its ties, a pooling window does not.",
+    ),
+    Convention("lp_pool", "0 at a window whose sum is 0", "The root has no finite slope there."),
+    Convention(
         "clip",
         "1 on the closed interval [low, high]",
         "0 outside it; where a bound is active, it gets the 1.",
