@@ -13,7 +13,7 @@ must let the zero win. That costs a comparison, so it is asked for only where bo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from graphc.autodiff.rule import Rule
@@ -58,11 +58,18 @@ _SOMEWHERE: Way = frozenset({(None, 0)})
 
 
 class Masking:
-    """Follows a reverse sweep over ``order`` and tells where zeros must win."""
+    """Follows a reverse sweep over ``order`` and tells where zeros must win.
 
-    def __init__(self, order: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
+    ``masked`` are those of the outputs whose cotangents came through a branch already.
+    """
+
+    def __init__(
+        self, order: Sequence[Tensor], outputs: Iterable[Tensor], masked: Collection[Tensor] = ()
+    ) -> None:
         self._risk = _risks(order)
-        self._ways: dict[Tensor, set[Way]] = {o: {_EVERYWHERE} for o in outputs}
+        self._ways: dict[Tensor, set[Way]] = {
+            o: {_SOMEWHERE if o in masked else _EVERYWHERE} for o in outputs
+        }
         self._through: set[Way] = set()
 
     def enter(self, node: Tensor) -> bool:
@@ -71,6 +78,11 @@ class Masking:
         if _EVERYWHERE in self._through:
             return False
         return any(self._risk[n] for n in (*node.inputs, node))
+
+    def is_masked(self, node: Tensor) -> bool:
+        """Whether all ways that led to the node so far go through a branch."""
+        ways = self._ways.get(node)
+        return ways is not None and _EVERYWHERE not in _merged(ways)
 
     def descend(self, node: Tensor, index: int, rule: Rule) -> None:
         """A cotangent goes on to an operand of the node that was entered last."""

@@ -64,6 +64,7 @@ LIGHT = Theme(
             "linear algebra": Tone("#fce4cc", "#cc7429"),
             "shape": Tone("#eceff1", "#7b8794"),
             "indexing": Tone("#f7efc9", "#a38a20"),
+            "loop": Tone("#dff0dc", "#4d8f45"),
         }
     ),
     roles=MappingProxyType(
@@ -96,6 +97,7 @@ DARK = Theme(
             "linear algebra": Tone("#4f351c", "#eba260"),
             "shape": Tone("#343b43", "#9aa5b1"),
             "indexing": Tone("#46401f", "#d9c35a"),
+            "loop": Tone("#24401f", "#86c67c"),
         }
     ),
     roles=MappingProxyType(

@@ -7,6 +7,7 @@ from graphc.ops import (
     elementwise,
     indexing,
     linear_algebra,
+    loop,
     numpy_dispatch,
     reductions,
     shape,
@@ -112,6 +113,7 @@ from graphc.ops.reductions import (
     sum,
     var,
 )
+from graphc.ops.scanning import scan
 from graphc.ops.shape import (
     broadcast_to,
     concatenate,
@@ -128,7 +130,7 @@ from graphc.ops.subscript import getitem
 
 REGISTRY: dict[str, Op] = {
     op.name: op
-    for family in (sources, elementwise, reductions, linear_algebra, shape, indexing)
+    for family in (sources, elementwise, reductions, linear_algebra, shape, indexing, loop)
     for op in family.OPS
 }
 
@@ -229,6 +231,7 @@ __all__ = [
     "roll",
     "round",
     "rsqrt",
+    "scan",
     "sigmoid",
     "sign",
     "sin",

@@ -13,6 +13,8 @@ from graphc.ir.verifier import Verifier
 from graphc.passes.common_subexpressions import CommonSubexpressions
 from graphc.passes.constant_folding import ConstantFolding
 from graphc.passes.dead_nodes import DeadNodes
+from graphc.passes.loop_bodies import LoopBodies
+from graphc.passes.loop_results import LoopResults
 from graphc.passes.lowering import Lowering
 from graphc.rewrite import rules
 from graphc.rewrite.engine import Rewriting
@@ -32,15 +34,22 @@ CLEANING: tuple[Pass, ...] = (
     ConstantFolding(),
     CommonSubexpressions(),
 )
-NONE: tuple[Pass, ...] = (Lowering(),)
-EXACT: tuple[Pass, ...] = (
+
+
+def _with_loops(*passes: Pass) -> tuple[Pass, ...]:
+    """The passes, then the same on the bodies of loops; what came out of a body may exist already."""
+    return (LoopResults(), *passes, LoopBodies((LoopResults(), *passes)), CommonSubexpressions())
+
+
+NONE: tuple[Pass, ...] = (Lowering(), LoopBodies((Lowering(),)))
+EXACT: tuple[Pass, ...] = _with_loops(
     *CLEANING,
     Rewriting("simplification", rules.EXACT),
     Lowering(),
     *CLEANING,
     Rewriting("simplification", rules.EXACT),
 )
-DEFAULT: tuple[Pass, ...] = (
+DEFAULT: tuple[Pass, ...] = _with_loops(
     *CLEANING,
     Rewriting("stabilisation", (*rules.EXACT, *rules.STABILISATION)),
     Lowering(),
@@ -48,7 +57,7 @@ DEFAULT: tuple[Pass, ...] = (
     Rewriting("simplification", (*rules.EXACT, *rules.STRENGTH)),
     CommonSubexpressions(),
 )
-FAST: tuple[Pass, ...] = (
+FAST: tuple[Pass, ...] = _with_loops(
     *CLEANING,
     Rewriting("stabilisation", (*rules.EXACT, *rules.STABILISATION)),
     Lowering(),

@@ -1,0 +1,352 @@
+"""Derivatives of the loop: of any order, and loops again.
+
+Reverse mode is one loop that runs the other way. It carries the cotangents of the carries, reads the
+carries' recorded values, and computes the inner values of each step once more from them. What the
+constants are owed is added up over the steps: a product of matrices as one product of all steps' rows
+after the loop, anything else in a carry of the loop. Forward mode is a loop of tangents over the recorded
+values. Neither runs the loop itself again.
+
+Source: Griewank & Walther, *Evaluating Derivatives*, chapter 12, on checkpoints at every step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from graphc.autodiff.pieces import full, like, reshape, sum_over, transpose
+from graphc.autodiff.rule import ForwardWalks, Reached, ReverseWalks, Rule, total
+from graphc.ir.dimension import same, simplified
+from graphc.ir.dtype import DType, is_float, result_dtype
+from graphc.ir.op import Op
+from graphc.ir.tensor import Tensor
+from graphc.ir.traversal import depends_on, topological_order
+from graphc.ops.elementwise import ADD, add, astype
+from graphc.ops.linear_algebra import MATMUL, matmul
+from graphc.ops.loop import SCAN, Loop, looped, placeholder
+from graphc.ops.reductions import SUM
+from graphc.ops.shape import EMBED, TRANSPOSE
+
+Pair = tuple[Tensor, Tensor]  # a placeholder and what it stands for
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoopRule:
+    """The rule of an op that holds a body: its readings are given the sweeps, to use them on it."""
+
+    flows: bool = True
+    masking: tuple[int, ...] = ()
+
+    def cotangents(
+        self, node: Tensor, cotangent: Tensor, wanted: Sequence[bool], masked: bool, walks: ReverseWalks
+    ) -> list[Tensor | None]:
+        return _Backward(Loop(node), cotangent, wanted, masked, walks).cotangents()
+
+    def tangent(self, node: Tensor, tangents: Sequence[Tensor | None], walks: ForwardWalks) -> Tensor | None:
+        return _tangent(Loop(node), tangents, walks)
+
+    def vjp(self, node: Tensor, cotangent: Tensor, index: int, masked: bool) -> Tensor | None:
+        raise AssertionError("a loop's cotangents are computed together")
+
+    def jvp(self, node: Tensor, tangents: Sequence[Tensor | None]) -> Tensor | None:
+        raise AssertionError("a loop's tangent needs the forward sweep")
+
+
+def _moving(loop: Loop, sources: Sequence[Tensor], reached_from: Reached) -> dict[Tensor, None]:
+    """The placeholders that a derivative reaches from some of them: over the steps, carries join in."""
+    moving = dict.fromkeys(sources)
+    body = loop.body
+    while True:
+        reached = reached_from(body.order, moving)
+        more = [
+            c for c, n in zip(body.carries, body.next, strict=True) if n in reached and c not in moving
+        ]
+        if not more:
+            return moving
+        moving |= dict.fromkeys(more)
+
+
+def _addends(value: Tensor) -> list[Tensor]:
+    """The nodes of which the value is the sum."""
+    found, stack = [], [value]
+    while stack:
+        node = stack.pop()
+        if node.op is ADD and all(i.shape == node.shape for i in node.inputs):
+            stack += reversed(node.inputs)
+        else:
+            found.append(node)
+    return found
+
+
+def _read_before(loop: Loop, results: Sequence[Tensor]) -> list[Pair]:
+    """The carries that a step of a derivative reads, with their values before each step."""
+    read = set(topological_order(results))
+    return [(c, loop.before(k)) for k, c in enumerate(loop.body.carries) if c in read]
+
+
+# -- reverse mode ------------------------------------------------------------------------------------
+@dataclass
+class _Pieces:
+    """The cotangent of a packed result by its parts; what is not there is zero."""
+
+    final: dict[int, Tensor] = field(default_factory=dict)
+    before: dict[int, Tensor] = field(default_factory=dict)
+    after: dict[int, Tensor] = field(default_factory=dict)
+    outputs: dict[int, Tensor] = field(default_factory=dict)
+
+
+def _pieces(loop: Loop, cotangent: Tensor) -> _Pieces:
+    """The cotangent taken apart.
+
+    It is a sum of parts put into zeros where each part of the result was read, so most are found as
+    they were, without the zeros around them.
+    """
+    at = loop.layout
+    pieces = _Pieces()
+    places = [
+        (found, number, part)
+        for found, parts in (
+            (pieces.outputs, at.outputs), (pieces.final, at.final),
+            (pieces.after, at.after), (pieces.before, at.before),
+        )
+        for number, part in enumerate(parts) if part is not None
+    ]  # fmt: skip
+    rest = []
+    for addend in _addends(cotangent):
+        for found, number, part in places if addend.op is EMBED and addend.attrs["step"] == (1,) else ():
+            (value,), (start,) = addend.inputs, addend.attrs["start"]
+            if same(start, part.start) and same(value.shape[0], part.size):
+                _put(found, number, reshape(value, part.shape))
+                break
+        else:
+            rest.append(addend)
+    if rest:
+        value = total(rest)
+        for found, number, part in places:
+            if found is not pieces.after:  # the slots after a step are those before the next, and the last
+                _put(found, number, part.of(value))
+    return pieces
+
+
+def _put(found: dict[int, Tensor], number: int, value: Tensor) -> None:
+    found[number] = add(found[number], value) if number in found else value
+
+
+class _Backward:
+    """The loop that pulls one cotangent back."""
+
+    def __init__(
+        self, loop: Loop, cotangent: Tensor, wanted: Sequence[bool], masked: bool, walks: ReverseWalks
+    ) -> None:
+        self.loop, self.body, self.masked, self.walks = loop, loop.body, masked, walks
+        self.given = _pieces(loop, cotangent)
+        self.wanted = [p for p, w in zip(self.body.placeholders, wanted, strict=True) if w]
+        floats = [p.dtype for p in self.wanted if is_float(p.dtype)]
+        self.dtype: DType = result_dtype(loop.node.dtype, *floats)  # of all that the new loop carries
+        moving = _moving(loop, self.wanted, walks.reached)
+        alive = self._alive()
+        self.carried = [k for k, c in enumerate(self.body.carries) if k in alive and c in moving]
+        self.owed = {k: self._placeholder(self.body.carries[k]) for k in self.carried}
+        self.xs: list[Pair] = []
+
+    def _placeholder(self, node: Tensor) -> Tensor:
+        return placeholder(f"grad_{node.name}", node.shape, self.dtype)
+
+    def _alive(self) -> set[int]:
+        """The carries on which something that has a cotangent depends, this step or a later one."""
+        body, given = self.body, self.given
+        alive = set(given.final) | set(given.before) | set(given.after)
+        while True:
+            heads = [body.next[k] for k in alive] + [body.outputs[k] for k in given.outputs]
+            below = set(topological_order(heads))
+            more = {k for k, c in enumerate(body.carries) if c in below} - alive
+            if not more:
+                return alive
+            alive |= more
+
+    def _slice_of(self, sequence: Tensor, name: str) -> Tensor:
+        """The placeholder of one more sequence that the new loop reads."""
+        slot = placeholder(name, sequence.shape[1:], sequence.dtype)
+        self.xs.append((slot, sequence))
+        return slot
+
+    def _seeds(self) -> dict[Tensor, Tensor]:
+        """The cotangents of a step's results, by node."""
+        seeds: dict[Tensor, Tensor] = {}
+
+        def seed(node: Tensor, value: Tensor) -> None:
+            seeds[node] = add(seeds[node], value) if node in seeds else value
+
+        for k in self.carried:
+            value = astype(self.owed[k], self.loop.node.dtype)
+            if k in self.given.after:
+                name = f"grad_{self.body.carries[k].name}_t"
+                value = add(value, self._slice_of(self.given.after[k], name))
+            seed(self.body.next[k], value)
+        for k, sequence in self.given.outputs.items():
+            seed(self.body.outputs[k], self._slice_of(sequence, f"grad_{self.body.outputs[k].name or 'y'}_t"))
+        return seeds
+
+    def _masked_seeds(self, seeds: Mapping[Tensor, Tensor]) -> set[Tensor]:
+        """The results whose cotangents are zero where a ``where`` did not take them, at this step or later."""
+        if self.masked:
+            return set(seeds)
+        carries = {self.body.carries[k]: k for k in self.carried}
+        masked: set[Tensor] = set()
+        while True:
+            only = self.walks.masked(seeds, list(carries), masked)
+            kept = [k for c, k in carries.items() if c in only and k not in self.given.after]
+            more = {self.body.next[k] for k in kept if k not in self.given.before} - masked
+            if not more:
+                return masked
+            masked |= more
+
+    def cotangents(self) -> list[Tensor | None]:
+        """The cotangent of each operand that is wanted and owed one."""
+        body, loop = self.body, self.loop
+        seeds = self._seeds()
+        if not seeds:
+            return [None] * len(body.placeholders)
+        carries = [body.carries[k] for k in self.carried]
+        wrt = list(dict.fromkeys([*self.wanted, *carries]))
+        found = self.walks.sweep(seeds, wrt, self._masked_seeds(seeds))
+        next = []
+        for k in self.carried:
+            carry = body.carries[k]
+            value = astype(found[carry], self.dtype) if carry in found else like(self.owed[k], 0.0)
+            if k in self.given.before:
+                early = self._slice_of(self.given.before[k], f"grad_{carry.name}_before")
+                value = add(value, astype(early, self.dtype))
+            next.append(value)
+        wanted = set(self.wanted)
+        outputs = [found[x] for x in body.xs if x in wanted and x in found]
+        sums = [c for c in body.constants if c in wanted and c in found]
+        known = dict(zip(body.xs, loop.operands[1], strict=True))
+        known |= dict(_read_before(loop, [*next, *outputs, *[found[c] for c in sums]]))
+        known |= dict(self.xs)
+        sources = [*self.owed.values(), *known]
+        adding = _Adding(outputs, known, depends_on(topological_order(list(found.values())), sources))
+        for c in sums:
+            adding.take(c, found[c])
+        totals = {c: self._placeholder(c) for c in adding.inside}
+        next += [add(totals[c], astype(value, self.dtype)) for c, value in adding.inside.items()]
+        if not next and not adding.outputs:  # nothing depends on a step, or all sums have their operands
+            parts = adding.after(None)
+            return [total(parts[p]) if p in parts else None for p in body.placeholders]
+        starts = [
+            astype(self.given.final[k], self.dtype) if k in self.given.final else like(self.owed[k], 0.0)
+            for k in self.carried
+        ]
+        backward = looped(
+            [*zip(self.owed.values(), starts, strict=True), *[(t, like(t, 0.0)) for t in totals.values()]],
+            list(known.items()), next, [astype(o, self.dtype) for o in adding.outputs],
+            length=loop.node.attrs["length"], reverse=not loop.node.attrs["reverse"],
+            record=[*[True] * len(self.owed), *[False] * len(totals)],
+            bound=dict(zip(body.constants, loop.operands[2], strict=True)),
+        )  # fmt: skip
+        results: dict[Tensor, Tensor] = {}
+        for number, k in enumerate(self.carried):
+            results[body.carries[k]] = backward.final(number)
+        for x in body.xs:
+            if x in wanted and x in found:
+                results[x] = backward.output(adding.number(found[x]))
+        for number, c in enumerate(totals, len(self.owed)):
+            results[c] = backward.final(number)
+        for c, parts in adding.after(backward).items():
+            results[c] = total([*([results[c]] if c in results else []), *parts])
+        return [results.get(p) if p in wanted else None for p in body.placeholders]
+
+
+class _Adding:
+    """How the sum over the steps is formed of what each constant is owed.
+
+    ``outputs`` are what the loop stacks, ``known`` the sequences that exist already; ``varying`` what
+    changes from step to step. The sum of products Aᵀ·B of matrices is one product of the stacked A and
+    B, far quicker than many small ones that are added up. ``inside`` is left to carries of the loop.
+    """
+
+    def __init__(
+        self, outputs: Sequence[Tensor], known: Mapping[Tensor, Tensor], varying: set[Tensor]
+    ) -> None:
+        self.outputs = list(dict.fromkeys(outputs))
+        self.known, self.varying = known, varying
+        self.inside: dict[Tensor, Tensor] = {}
+        self._products: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._sums: list[tuple[Tensor, Tensor]] = []
+
+    def number(self, node: Tensor) -> int:
+        """The place of a node among the outputs."""
+        return next(k for k, o in enumerate(self.outputs) if o is node)
+
+    def take(self, constant: Tensor, value: Tensor) -> None:
+        """One constant and what a step owes it."""
+        left = []
+        for addend in _addends(value):
+            if addend.op is MATMUL and all(i.ndim == 2 and i in self.varying for i in addend.inputs):
+                a, b = addend.inputs
+                a = a.inputs[0] if a.op is TRANSPOSE else transpose(a, (1, 0))
+                for node in (a, b):
+                    if node not in self.known and all(node is not o for o in self.outputs):
+                        self.outputs.append(node)
+                self._products.append((constant, a, b))
+            elif addend.op is SUM and not addend.attrs["keepdims"] and self._is_stacked(addend.inputs[0]):
+                self._sums.append((constant, addend))
+            else:
+                left.append(addend)
+        if left:
+            self.inside[constant] = total(left)
+
+    def _is_stacked(self, node: Tensor) -> bool:
+        return node in self.known or any(node is o for o in self.outputs)
+
+    def after(self, backward: Loop | None) -> dict[Tensor, list[Tensor]]:
+        """The parts of the sums that are formed after the loop, which may not be needed at all."""
+        found: dict[Tensor, list[Tensor]] = {}
+
+        def stacked(node: Tensor) -> Tensor:
+            if node in self.known:
+                return self.known[node]
+            assert backward is not None
+            return backward.output(self.number(node))
+
+        def rows(node: Tensor) -> Tensor:
+            sequence = stacked(node)
+            steps, count, width = sequence.shape
+            return reshape(sequence, (simplified(steps * count), width))
+
+        for constant, a, b in self._products:
+            part = matmul(transpose(rows(a), (1, 0)), rows(b))
+            found.setdefault(constant, []).append(part)
+        for constant, addend in self._sums:
+            axes = (0, *(axis + 1 for axis in addend.attrs["axis"]))
+            found.setdefault(constant, []).append(sum_over(stacked(addend.inputs[0]), axes))
+        return found
+
+
+# -- forward mode ------------------------------------------------------------------------------------
+def _tangent(loop: Loop, tangents: Sequence[Tensor | None], walks: ForwardWalks) -> Tensor | None:
+    """The packed tangent: a loop of the same layout, whose carries are the carries' tangents."""
+    body = loop.body
+    given = {p: t for p, t in zip(body.placeholders, tangents, strict=True) if t is not None}
+    moving = _moving(loop, list(given), walks.reached)
+    moved = {p: placeholder(f"tangent_{p.name}", p.shape, p.dtype) for p in (*body.carries, *moving)}
+    seeds = {p: moved[p] for p in moving}
+    found = walks.sweep(seeds, body.results)
+    if not found:
+        return None
+    results = [found[r] if r in found else like(r, 0.0) for r in body.results]
+    count = len(body.carries)
+    starts = [given[c] if c in given else full(0.0, c.shape, c.dtype) for c in body.carries]
+    xs = [*zip(body.xs, loop.operands[1], strict=True), *_read_before(loop, results)]
+    xs += [(moved[x], given[x]) for x in body.xs if x in given]
+    bound = dict(zip(body.constants, loop.operands[2], strict=True))
+    bound |= {moved[c]: given[c] for c in body.constants if c in given}
+    at = loop.node.attrs
+    carries = [(moved[c], start) for c, start in zip(body.carries, starts, strict=True)]
+    return looped(
+        carries, xs, results[:count], results[count:], length=at["length"], reverse=at["reverse"],
+        record=at["record"], bound=bound,
+    ).node  # fmt: skip
+
+
+RULES: dict[Op, Rule] = {SCAN: LoopRule()}
