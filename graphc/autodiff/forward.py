@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from graphc.autodiff.pieces import fitted
+from graphc.autodiff.pieces import fitted, total
 from graphc.autodiff.reverse import differentiable_paths, rule_of, walked
-from graphc.autodiff.rule import ForwardWalks, JointRule, total
+from graphc.autodiff.rule import ForwardWalks, JointRule
 from graphc.ir.origin import inheriting
 from graphc.ir.tensor import Tensor
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from graphc.autodiff.masking import Masking
-from graphc.autodiff.pieces import as_cotangent
-from graphc.autodiff.rule import JointRule, ReverseWalks, Rule, total
+from graphc.autodiff.pieces import as_cotangent, total
+from graphc.autodiff.rule import JointRule, ReverseWalks, Rule
 from graphc.autodiff.rules import RULES
 from graphc.errors import DifferentiationError
 from graphc.ir.dtype import is_float

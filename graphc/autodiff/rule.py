@@ -10,16 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
-from graphc.autodiff.pieces import fitted, is_one, is_plain_number, like
+from graphc.autodiff.pieces import fitted, is_one, is_plain_number, like, total
 from graphc.ir.build import apply
 from graphc.ir.dtype import is_float
 from graphc.ir.tensor import Tensor
-from graphc.ops.elementwise import absorbing_multiply, add, divide, multiply, negative, reciprocal
+from graphc.ops.elementwise import absorbing_multiply, divide, multiply, negative, reciprocal
 from graphc.ops.sources import filled
 
 Reached: TypeAlias = Callable[[Iterable[Tensor], Iterable[Tensor]], set[Tensor]]
@@ -131,11 +130,6 @@ def is_surely_finite(partial: Tensor) -> bool:
     if partial.op.name == "astype":
         return not is_float(partial.inputs[0].dtype)
     return partial.op.name == "dimension"
-
-
-def total(parts: Sequence[Tensor]) -> Tensor:
-    """The sum of one or more nodes."""
-    return reduce(add, parts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -55,6 +55,8 @@ from graphc.nn.activations import (
     tanhshrink,
 )
 from graphc.nn.axis_activations import glu, log_softmax, maxout, softmax
+from graphc.nn.cell_layers import GRUCell, LSTMCell, RNNCell
+from graphc.nn.cells import gru_cell, lstm_cell, rnn_cell
 from graphc.nn.classification import cross_entropy, kl_div, nll_loss
 from graphc.nn.containers import Sequential
 from graphc.nn.layer import Layer
@@ -72,6 +74,7 @@ from graphc.nn.losses import (
 from graphc.nn.normalization import batch_norm, dropout, layer_norm
 from graphc.nn.normalization_layers import BatchNorm, Dropout, LayerNorm
 from graphc.nn.parameters import parameters
+from graphc.nn.recurrent import GRU, LSTM, RNN
 from graphc.nn.state import state_updates
 
 __all__ = [
@@ -80,6 +83,9 @@ __all__ = [
     "ELU",
     "GELU",
     "GLU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "SELU",
     "Activation",
     "BatchNorm",
@@ -88,11 +94,13 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "HardLogistic",
     "Hardshrink",
     "Hardsigmoid",
     "Hardtanh",
     "Identity",
+    "LSTMCell",
     "Layer",
     "LayerNorm",
     "LeakyReLU",
@@ -101,6 +109,7 @@ __all__ = [
     "Maxout",
     "Mish",
     "PReLU",
+    "RNNCell",
     "ReLU",
     "ReLU6",
     "Sequential",
@@ -122,6 +131,7 @@ __all__ = [
     "elu",
     "gelu",
     "glu",
+    "gru_cell",
     "hard_logistic",
     "hardshrink",
     "hardsigmoid",
@@ -135,6 +145,7 @@ __all__ = [
     "leaky_relu",
     "log_softmax",
     "logsigmoid",
+    "lstm_cell",
     "maxout",
     "mish",
     "mse_loss",
@@ -143,6 +154,7 @@ __all__ = [
     "prelu",
     "relu",
     "relu6",
+    "rnn_cell",
     "selu",
     "sigmoid",
     "silu",

@@ -15,6 +15,7 @@ from graphc.passes.constant_folding import ConstantFolding
 from graphc.passes.dead_nodes import DeadNodes
 from graphc.passes.loop_bodies import LoopBodies
 from graphc.passes.loop_results import LoopResults
+from graphc.passes.loop_values import LoopValues
 from graphc.passes.lowering import Lowering
 from graphc.rewrite import rules
 from graphc.rewrite.engine import Rewriting
@@ -38,7 +39,8 @@ CLEANING: tuple[Pass, ...] = (
 
 def _with_loops(*passes: Pass) -> tuple[Pass, ...]:
     """The passes, then the same on the bodies of loops; what came out of a body may exist already."""
-    return (LoopResults(), *passes, LoopBodies((LoopResults(), *passes)), CommonSubexpressions())
+    first = (LoopValues(), LoopResults())
+    return (*first, *passes, LoopBodies((*first, *passes)), CommonSubexpressions())
 
 
 NONE: tuple[Pass, ...] = (Lowering(), LoopBodies((Lowering(),)))

@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from graphc.autodiff.pieces import full, like, reshape, sum_over, transpose
-from graphc.autodiff.rule import ForwardWalks, Reached, ReverseWalks, Rule, total
-from graphc.ir.dimension import same, simplified
+from graphc.autodiff.pieces import full, like, reshape, sum_over, total, transpose
+from graphc.autodiff.rule import ForwardWalks, Reached, ReverseWalks, Rule
+from graphc.ir.dimension import Dim, same, simplified
 from graphc.ir.dtype import DType, is_float, result_dtype
 from graphc.ir.op import Op
 from graphc.ir.tensor import Tensor
@@ -25,7 +25,7 @@ from graphc.ops.elementwise import ADD, add, astype
 from graphc.ops.linear_algebra import MATMUL, matmul
 from graphc.ops.loop import SCAN, Loop, looped, placeholder
 from graphc.ops.reductions import SUM
-from graphc.ops.shape import EMBED, TRANSPOSE
+from graphc.ops.shape import CONCATENATE, EMBED, TRANSPOSE, embed
 
 Pair = tuple[Tensor, Tensor]  # a placeholder and what it stands for
 
@@ -113,19 +113,33 @@ def _pieces(loop: Loop, cotangent: Tensor) -> _Pieces:
     ]  # fmt: skip
     rest = []
     for addend in _addends(cotangent):
-        for found, number, part in places if addend.op is EMBED and addend.attrs["step"] == (1,) else ():
-            (value,), (start,) = addend.inputs, addend.attrs["start"]
-            if same(start, part.start) and same(value.shape[0], part.size):
-                _put(found, number, reshape(value, part.shape))
-                break
-        else:
-            rest.append(addend)
+        for start, value in _placed(addend):
+            for found, number, part in places:
+                if same(start, part.start) and same(value.shape[0], part.size):
+                    _put(found, number, reshape(value, part.shape))
+                    break
+            else:
+                rest.append(embed(value, cotangent.shape, (start,), (1,)))
     if rest:
         value = total(rest)
         for found, number, part in places:
             if found is not pieces.after:  # the slots after a step are those before the next, and the last
                 _put(found, number, part.of(value))
     return pieces
+
+
+def _placed(value: Tensor) -> list[tuple[Dim, Tensor]]:
+    """A vector as pieces among zeros, each with its start."""
+    if value.op is EMBED and value.attrs["step"] == (1,):
+        return [(value.attrs["start"][0], value.inputs[0])]
+    if value.op is CONCATENATE:
+        pieces: list[tuple[Dim, Tensor]] = []
+        at: Dim = 0
+        for piece in value.inputs:
+            pieces.append((at, piece))
+            at = simplified(at + piece.shape[0])
+        return pieces
+    return [(0, value)]
 
 
 def _put(found: dict[int, Tensor], number: int, value: Tensor) -> None:
