@@ -564,7 +564,9 @@ def _sources() -> list[Sample]:
 def _loops() -> list[Sample]:
     size = {"N": 2, "T": 3}
 
-    def sample(label: str, build: Callable[..., Tensor], *shapes: tuple[int | str, ...], **more: Any) -> Sample:
+    def sample(
+        label: str, build: Callable[..., Tensor], *shapes: tuple[int | str, ...], **more: Any
+    ) -> Sample:
         sizes = {k: v for k, v in size.items() if any(k in s for s in shapes)}
         return Sample(f"scan {label}", "scan", build, shapes, sizes, **more)
 

@@ -48,9 +48,7 @@ class LoopWriter:
         for name, carry, recorded, start in zip(carried, body.carries, self.record, starts, strict=True):
             first = self._slot(name, carry, "-1" if self.reverse else "0") if recorded else name
             self._copy(first, start, carry)
-        outer = [
-            writer.reference(s) if x in read else "" for x, s in zip(body.xs, sequences, strict=True)
-        ]
+        outer = [writer.reference(s) if x in read else "" for x, s in zip(body.xs, sequences, strict=True)]
         variables = {
             p: writer.typed_number(c) if is_literal(c) else writer.reference(c)
             for p, c in zip(body.constants, constants, strict=True)

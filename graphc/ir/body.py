@@ -76,13 +76,13 @@ class Body:
             (n, {k: resolved(v, sizes) for k, v in n.attrs.items()}) for n in self.order if n not in known
         ]
 
-    def evaluate(self, values: Iterable[Array]) -> list[Array]:
-        """The results for values of the placeholders, node by node; complex values stay complex."""
+    def evaluate(self, values: Iterable[Array]) -> dict[Tensor, Array]:
+        """The values of all nodes, given those of the placeholders; complex values stay complex."""
         known = dict(zip(self.placeholders, values, strict=True))
         for node, attrs in self._program:
             value = np.asarray(node.op.evaluate(attrs, *[known[i] for i in node.inputs]))
             known[node] = value if value.dtype.kind == "c" else value.astype(node.dtype, copy=False)
-        return [known[r] for r in self.results]
+        return known
 
 
 def resolved(value: object, sizes: Mapping[str, int]) -> Any:

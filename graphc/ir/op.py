@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from graphc.ir.tensor import Tensor
 
 Attrs: TypeAlias = Mapping[str, Any]
-Family = Literal["source", "random", "elementwise", "reduction", "linear algebra", "shape", "indexing", "loop"]
+Family = Literal[
+    "source", "random", "elementwise", "reduction", "linear algebra", "shape", "indexing", "loop"
+]
 Rule: TypeAlias = "Callable[[tuple[Tensor, ...], Attrs], tuple[Shape, DType]]"
 
 

@@ -40,10 +40,10 @@ class _Cell(Layer):
     def _zeros(self, x: Tensor) -> Tensor:
         return ops.zeros((*x.shape[:-1], self.hidden_size), x.dtype)
 
-    def _weights(self, x: Tensor) -> tuple[Tensor | None, ...]:
+    def _weights(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
         check_features(x, -1, self.input_size, repr(self))
-        biases = (self.bias_ih, self.bias_hh) if self.bias else (None, None)
-        return (self.weight_ih, self.weight_hh, *biases)
+        b_ih, b_hh = (self.bias_ih, self.bias_hh) if self.bias else (None, None)
+        return self.weight_ih, self.weight_hh, b_ih, b_hh
 
 
 class RNNCell(_Cell):
@@ -74,7 +74,7 @@ class RNNCell(_Cell):
 
     def forward(self, x: Tensor, state: Any = None, training: bool = False) -> Tensor:
         h = self._zeros(x) if state is None else state
-        return rnn_cell(x, h, *self._weights(x), nonlinearity=self.nonlinearity)
+        return rnn_cell(x, h, *self._weights(x), self.nonlinearity)
 
 
 class GRUCell(_Cell):

@@ -1,11 +1,11 @@
-"""Recurrent layers: sequences enter, the hidden states of every step leave, by one loop a layer and direction.
+"""Recurrent layers: sequences enter, the hidden states of every step leave.
 
-The projections of all inputs are one product before the loop, so that a step has one product only.
+Each layer and direction is one loop. The projections of all inputs are one product before it, so that a
+step has one product only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from graphc import init, ops
@@ -128,11 +128,14 @@ class Recurrent(Layer):
         rows = ops.reshape(x, (element_count(x.shape[:2]), x.shape[2]))
         z = ops.reshape(projected(rows, w_ih, b_ih), (*x.shape[:2], self.gates * self.hidden_size))
 
-        def step(carry: State, z_t: Tensor) -> tuple[State, Tensor]:
-            new = self.step(z_t, carry, w_hh, b_hh)
-            return new, new[0]
+        names = ("h", "c")[: self.states]
 
-        return ops.scan(step, start, z, reverse=bool(way))
+        def step(carry: dict[str, Tensor], z_t: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+            new = self.step(z_t, [carry[name] for name in names], w_hh, b_hh)
+            return dict(zip(names, new, strict=True)), new[0]
+
+        last, outputs = ops.scan(step, dict(zip(names, start, strict=True)), z, reverse=bool(way))
+        return [last[name] for name in names], outputs
 
     def step(self, z: Tensor, state: State, w_hh: Tensor, b_hh: Tensor | None) -> State:
         """The next state, from the projected input and the last one."""
@@ -217,12 +220,10 @@ class LSTM(Recurrent):
     states = 2
 
     def step(self, z: Tensor, state: State, w_hh: Tensor, b_hh: Tensor | None) -> State:
-        return list(lstm_step(z, *state, w_hh, b_hh))
+        return list(lstm_step(z, state[0], state[1], w_hh, b_hh))
 
 
-def declare_weights(
-    layer: Layer, suffix: str, gates: int, entering: int, hidden: int, bias: bool
-) -> None:
+def declare_weights(layer: Layer, suffix: str, gates: int, entering: int, hidden: int, bias: bool) -> None:
     """Announce the weights and biases of one cell, drawn as PyTorch draws them."""
     bound = float(hidden) ** -0.5 if hidden else 0.0
     drawn = init.uniform(-bound, bound)

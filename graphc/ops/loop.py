@@ -6,7 +6,7 @@ and finds by itself what the step reads from outside. ``graphc.ops.loops`` has t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -61,20 +61,26 @@ def _infer(inputs: tuple[Tensor, ...], attrs: Attrs) -> tuple[Shape, DType]:
     return (layout(body, length, attrs["record"], attrs["reverse"]).total,), dtypes.pop()
 
 
-def _evaluate(attrs: Attrs, *operands: Array) -> Array:
-    """A plain Python loop over the body's nodes."""
+def step_values(attrs: Attrs, *operands: Array) -> Iterator[dict[Tensor, Array]]:
+    """The values of all nodes of the body, step by step: a plain Python loop."""
     body: Body = attrs["body"]
-    length, record, reverse = attrs["length"], attrs["record"], attrs["reverse"]
+    length: int = attrs["length"]
     carried, sequences = len(body.carries), len(body.xs)
-    state = list(operands[:carried])
+    state: Sequence[Array] = operands[:carried]
     xs, constants = operands[carried : carried + sequences], operands[carried + sequences :]
-    slots: list[list[Array]] = [[value] for value in state]
+    for t in reversed(range(length)) if attrs["reverse"] else range(length):
+        known = body.evaluate([*state, *[x[t] for x in xs], *constants])
+        state = [known[n] for n in body.next]
+        yield known
+
+
+def _evaluate(attrs: Attrs, *operands: Array) -> Array:
+    body, record, reverse = attrs["body"], attrs["record"], attrs["reverse"]
+    slots: list[list[Array]] = [[value] for value in operands[: len(body.carries)]]
     stacks: list[list[Array]] = [[] for _ in body.outputs]
-    for t in reversed(range(length)) if reverse else range(length):
-        results = body.evaluate([*state, *[x[t] for x in xs], *constants])
-        state = results[:carried]
-        for kept, value in zip(slots + stacks, results, strict=True):
-            kept.append(value)
+    for known in step_values(attrs, *operands):
+        for kept, result in zip(slots + stacks, body.results, strict=True):
+            kept.append(known[result])
     for number, recorded in enumerate(record):
         if not recorded:
             slots[number] = slots[number][-1:]

@@ -52,7 +52,10 @@ def scan(
     steps = _length(sequences, [] if form is None else list(_paths(form, "xs")), length)
     first = _starts(first, sequences)
     labels = list(_paths(carry_form, "init"))
-    carries = [placeholder(_word(label, v, "carry"), v.shape, v.dtype) for label, v in zip(labels, first, strict=True)]
+    carries = [
+        placeholder(_word(label, v, "carry"), v.shape, v.dtype)
+        for label, v in zip(labels, first, strict=True)
+    ]
     slices = [
         placeholder(f"{_word(label, s, 'x')}_t", s.shape[1:], s.dtype)
         for label, s in zip([] if form is None else _paths(form, "xs"), sequences, strict=True)
@@ -60,7 +63,11 @@ def scan(
     returned = step(carry_form.unflatten(carries), None if form is None else form.unflatten(slices))
     new, ys, y_form = _returned(returned, carry_form)
     new = [_fitting(v, carry, label) for v, carry, label in zip(new, carries, labels, strict=True)]
-    _check_dtypes([*zip(labels, carries, strict=True), *zip(_paths(y_form, "y"), ys, strict=True)] if y_form else [*zip(labels, carries, strict=True)])
+    _check_dtypes(
+        [*zip(labels, carries, strict=True), *zip(_paths(y_form, "y"), ys, strict=True)]
+        if y_form
+        else [*zip(labels, carries, strict=True)]
+    )
     # What a carry is before or after a step is kept anyway; only other results are stacked.
     stacked = [y for y in dict.fromkeys(ys) if not any(y is n for n in (*new, *carries))]
     loop = looped(
@@ -98,10 +105,10 @@ def _paths(form: Structure, path: str) -> Iterator[str]:
 
 
 def _word(path: str, value: Tensor, default: str) -> str:
-    """A short name for a placeholder: the tensor's own, else its key in a dict."""
-    if value.name:
-        return value.name.rsplit("/", 1)[-1]
-    return path.rsplit("'", 2)[-2] if path.endswith("']") else default
+    """A short name for a placeholder: its key in a dict, else the tensor's own."""
+    if path.endswith("']"):
+        return path.rsplit("'", 2)[-2]
+    return value.name.rsplit("/", 1)[-1] if value.name else default
 
 
 def _length(sequences: Sequence[Tensor], labels: Sequence[str], length: object) -> Dim:

@@ -87,9 +87,9 @@ def _kept(loop: Loop, readers: list[Tensor]) -> _Kept | None:
         carries |= more
     order = tuple(sorted(carries))
     record = tuple(("after", k) in found or ("before", k) in found for k in order)
-    if len(order) == len(body.carries) and len(outputs) == len(body.outputs):
-        if record == loop.node.attrs["record"]:
-            return None
+    everything = len(order) == len(body.carries) and len(outputs) == len(body.outputs)
+    if everything and record == loop.node.attrs["record"]:
+        return None
     return _Kept(order, record, outputs, reads)
 
 

@@ -108,7 +108,7 @@ def _worth_keeping(earlier: Loop, later: Loop, taken: set[Tensor]) -> list[Tenso
     results = set(later.body.results)
     for node in later.body.order:
         known = node in inside and all(i in common for i in node.inputs)
-        if node in taken or (known and (node.inputs or not node.op.name == "input")):
+        if node in taken or (known and (node.inputs or node.op.name != "input")):
             common.add(node)
     found: list[Tensor] = []
     dear: dict[Tensor, bool] = {}  # whether it would cost something to compute the node again

@@ -58,9 +58,7 @@ def _moving(loop: Loop, sources: Sequence[Tensor], reached_from: Reached) -> dic
     body = loop.body
     while True:
         reached = reached_from(body.order, moving)
-        more = [
-            c for c, n in zip(body.carries, body.next, strict=True) if n in reached and c not in moving
-        ]
+        more = [c for c, n in zip(body.carries, body.next, strict=True) if n in reached and c not in moving]
         if not more:
             return moving
         moving |= dict.fromkeys(more)
@@ -202,7 +200,7 @@ class _Backward:
         return seeds
 
     def _masked_seeds(self, seeds: Mapping[Tensor, Tensor]) -> set[Tensor]:
-        """The results whose cotangents are zero where a ``where`` did not take them, at this step or later."""
+        """The results whose cotangents are zero where a ``where`` of this step or a later one is."""
         if self.masked:
             return set(seeds)
         carries = {self.body.carries[k]: k for k in self.carried}
@@ -245,8 +243,8 @@ class _Backward:
         totals = {c: self._placeholder(c) for c in adding.inside}
         next += [add(totals[c], astype(value, self.dtype)) for c, value in adding.inside.items()]
         if not next and not adding.outputs:  # nothing depends on a step, or all sums have their operands
-            parts = adding.after(None)
-            return [total(parts[p]) if p in parts else None for p in body.placeholders]
+            owed = adding.after(None)
+            return [total(owed[p]) if p in owed else None for p in body.placeholders]
         starts = [
             astype(self.given.final[k], self.dtype) if k in self.given.final else like(self.owed[k], 0.0)
             for k in self.carried
