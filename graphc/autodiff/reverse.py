@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from graphc.autodiff.masking import Masking
+from graphc.autodiff.masking import Masking, has_branches
 from graphc.autodiff.pieces import as_cotangent, total
 from graphc.autodiff.rule import JointRule, ReverseWalks, Rule
 from graphc.autodiff.rules import RULES
@@ -70,9 +70,10 @@ def masked_nodes(
         if node in wanted and masking.is_masked(node):
             found.add(node)
         masking.enter(node)
+        inside = has_branches(node, rule_of)
         for index, operand in enumerate(node.inputs):
             if operand in active:
-                masking.descend(node, index, rule_of(node.op))
+                masking.descend(node, index, rule_of(node.op), inside)
                 reached.add(operand)
     return found
 
@@ -104,22 +105,26 @@ def reverse_sweep(
                 if len(wanted) == 1:
                     break
             asked = [operand in active for operand in node.inputs]
-            owed = _cotangents(rule, node, cotangent, asked, zeros_win)
+            owed, inside = _cotangents(rule, node, cotangent, asked, zeros_win)
             for index, (operand, part) in enumerate(zip(node.inputs, owed, strict=True)):
                 if part is None:
                     continue
-                masking.descend(node, index, rule)
+                masking.descend(node, index, rule, index in inside)
                 contributions.setdefault(operand, []).append(as_cotangent(part, operand))
     return found
 
 
 def _cotangents(
     rule: Rule, node: Tensor, cotangent: Tensor, wanted: Sequence[bool], zeros_win: bool
-) -> list[Tensor | None]:
-    """What each wanted operand is owed: from one call of a rule that gives all, else operand by operand."""
+) -> tuple[list[Tensor | None], set[int]]:
+    """What each wanted operand is owed: from one call of a rule that gives all, else operand by operand.
+
+    And the operands whose cotangents were masked inside the op.
+    """
     if isinstance(rule, JointRule):
         return rule.cotangents(node, cotangent, wanted, zeros_win, _WALKS)
-    return [rule.vjp(node, cotangent, k, zeros_win) if asked else None for k, asked in enumerate(wanted)]
+    owed = [rule.vjp(node, cotangent, k, zeros_win) if asked else None for k, asked in enumerate(wanted)]
+    return owed, set()
 
 
 _WALKS = ReverseWalks(reverse_sweep, masked_nodes, differentiable_paths)

@@ -83,8 +83,11 @@ class JointRule(Protocol):
 
     def cotangents(
         self, node: Tensor, cotangent: Tensor, wanted: Sequence[bool], masked: bool, walks: ReverseWalks
-    ) -> list[Tensor | None]:
-        """The cotangent of each operand; None where it is not wanted or zero."""
+    ) -> tuple[list[Tensor | None], set[int]]:
+        """The cotangent of each operand, None where it is not wanted or zero.
+
+        And which of them are masked: zero wherever a ``where`` of the op's own graph took another branch.
+        """
 
     def tangent(self, node: Tensor, tangents: Sequence[Tensor | None], walks: ForwardWalks) -> Tensor | None:
         """The tangent of the result."""

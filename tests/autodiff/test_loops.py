@@ -12,7 +12,7 @@ import pytest
 import graphc as gc
 from graphc.ir.body import with_bodies
 from graphc.ir.traversal import topological_order
-from graphc.ops.loop import SCAN
+from graphc.ops.loop import SCAN, looped
 
 Step = Callable[[gc.Tensor, gc.Tensor], tuple[gc.Tensor, gc.Tensor]]
 
@@ -137,6 +137,44 @@ def test_a_branch_not_taken_after_the_loop_puts_no_nan_into_gradients() -> None:
         for g in gc.compile(gradients, [x, h], optimize=optimize)(*values.values()):
             assert np.isfinite(g).all()
     assert gc.interpret(gradients, values)[1][1] == 0.5  # its one finite output is √h
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_what_a_masked_step_does_not_read_may_be_infinite(nested: bool) -> None:
+    """Padding: log(0) in front of the loop, at steps whose branch is not taken."""
+    u, h, m = gc.input("u", (4,), "float64"), gc.input("h", (), "float64"), gc.input("m", (4,), "bool")
+
+    def step(c: gc.Tensor, xm: Any) -> tuple[gc.Tensor, None]:
+        return gc.where(xm[1], gc.sin(c) * xm[0], c), None
+
+    x = gc.log(u)
+    if nested:
+        rows = (x.reshape(2, 2), m.reshape(2, 2))
+        carry, _ = gc.scan(lambda c, row: gc.scan(step, c, row), h, rows)
+    else:
+        carry, _ = gc.scan(step, h, (x, m))
+    written = h
+    for t in range(4):
+        written, _ = step(written, (x[t], m[t]))
+    values = {u: np.array([2.0, 0.0, 3.0, 0.0]), h: np.float64(0.7), m: np.array([True, False, True, False])}
+    mine, wanted = (gc.interpret(gc.grad(y, [u, h]), values) for y in (carry, written))
+    for a, b in zip(mine, wanted, strict=True):
+        assert np.isfinite(b).all()
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
+def test_a_loop_that_did_not_record_is_run_again() -> None:
+    c, x, h, xs = (gc.input(n, s, "float64") for n, s in (("c", ()), ("x_t", ()), ("h", ()), ("xs", (3,))))
+    loop = looped(
+        [(c, h)], [(x, xs)], [gc.sin(c * x)], [], length=3, reverse=False, record=[False]
+    )  # fmt: skip
+    written = h
+    for t in range(3):
+        written = gc.sin(written * xs[t])
+    values = {h: np.float64(0.7), xs: np.array([1.0, 2.0, 3.0])}
+    mine, wanted = (gc.interpret(gc.grad(y, [h, xs]), values) for y in (loop.final(0), written))
+    for a, b in zip(mine, wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
 
 
 def test_third_derivatives() -> None:

@@ -12,20 +12,17 @@ Source: Griewank & Walther, *Evaluating Derivatives*, chapter 12, on checkpoints
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from graphc.autodiff.pieces import full, like, reshape, sum_over, total, transpose
+from graphc.autodiff.loop_cotangents import StepSums, taken_apart
+from graphc.autodiff.pieces import full, like, total
 from graphc.autodiff.rule import ForwardWalks, Reached, ReverseWalks, Rule
-from graphc.ir.dimension import Dim, same, simplified
 from graphc.ir.dtype import DType, is_float, result_dtype
 from graphc.ir.op import Op
 from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import depends_on, topological_order
-from graphc.ops.elementwise import ADD, add, astype
-from graphc.ops.linear_algebra import MATMUL, matmul
+from graphc.ops.elementwise import add, astype
 from graphc.ops.loop import SCAN, Loop, looped, placeholder
-from graphc.ops.reductions import SUM
-from graphc.ops.shape import CONCATENATE, EMBED, TRANSPOSE, embed
 
 Pair = tuple[Tensor, Tensor]  # a placeholder and what it stands for
 
@@ -39,7 +36,7 @@ class LoopRule:
 
     def cotangents(
         self, node: Tensor, cotangent: Tensor, wanted: Sequence[bool], masked: bool, walks: ReverseWalks
-    ) -> list[Tensor | None]:
+    ) -> tuple[list[Tensor | None], set[int]]:
         return _Backward(Loop(node), cotangent, wanted, masked, walks).cotangents()
 
     def tangent(self, node: Tensor, tangents: Sequence[Tensor | None], walks: ForwardWalks) -> Tensor | None:
@@ -64,18 +61,6 @@ def _moving(loop: Loop, sources: Sequence[Tensor], reached_from: Reached) -> dic
         moving |= dict.fromkeys(more)
 
 
-def _addends(value: Tensor) -> list[Tensor]:
-    """The nodes of which the value is the sum."""
-    found, stack = [], [value]
-    while stack:
-        node = stack.pop()
-        if node.op is ADD and all(i.shape == node.shape for i in node.inputs):
-            stack += reversed(node.inputs)
-        else:
-            found.append(node)
-    return found
-
-
 def _read_before(loop: Loop, results: Sequence[Tensor]) -> list[Pair]:
     """The carries that a step of a derivative reads, with their values before each step."""
     read = set(topological_order(results))
@@ -83,67 +68,6 @@ def _read_before(loop: Loop, results: Sequence[Tensor]) -> list[Pair]:
 
 
 # -- reverse mode ------------------------------------------------------------------------------------
-@dataclass
-class _Pieces:
-    """The cotangent of a packed result by its parts; what is not there is zero."""
-
-    final: dict[int, Tensor] = field(default_factory=dict)
-    before: dict[int, Tensor] = field(default_factory=dict)
-    after: dict[int, Tensor] = field(default_factory=dict)
-    outputs: dict[int, Tensor] = field(default_factory=dict)
-
-
-def _pieces(loop: Loop, cotangent: Tensor) -> _Pieces:
-    """The cotangent taken apart.
-
-    It is a sum of parts put into zeros where each part of the result was read, so most are found as
-    they were, without the zeros around them.
-    """
-    at = loop.layout
-    pieces = _Pieces()
-    places = [
-        (found, number, part)
-        for found, parts in (
-            (pieces.outputs, at.outputs), (pieces.final, at.final),
-            (pieces.after, at.after), (pieces.before, at.before),
-        )
-        for number, part in enumerate(parts) if part is not None
-    ]  # fmt: skip
-    rest = []
-    for addend in _addends(cotangent):
-        for start, value in _placed(addend):
-            for found, number, part in places:
-                if same(start, part.start) and same(value.shape[0], part.size):
-                    _put(found, number, reshape(value, part.shape))
-                    break
-            else:
-                rest.append(embed(value, cotangent.shape, (start,), (1,)))
-    if rest:
-        value = total(rest)
-        for found, number, part in places:
-            if found is not pieces.after:  # the slots after a step are those before the next, and the last
-                _put(found, number, part.of(value))
-    return pieces
-
-
-def _placed(value: Tensor) -> list[tuple[Dim, Tensor]]:
-    """A vector as pieces among zeros, each with its start."""
-    if value.op is EMBED and value.attrs["step"] == (1,):
-        return [(value.attrs["start"][0], value.inputs[0])]
-    if value.op is CONCATENATE:
-        pieces: list[tuple[Dim, Tensor]] = []
-        at: Dim = 0
-        for piece in value.inputs:
-            pieces.append((at, piece))
-            at = simplified(at + piece.shape[0])
-        return pieces
-    return [(0, value)]
-
-
-def _put(found: dict[int, Tensor], number: int, value: Tensor) -> None:
-    found[number] = add(found[number], value) if number in found else value
-
-
 class _Backward:
     """The loop that pulls one cotangent back."""
 
@@ -151,7 +75,7 @@ class _Backward:
         self, loop: Loop, cotangent: Tensor, wanted: Sequence[bool], masked: bool, walks: ReverseWalks
     ) -> None:
         self.loop, self.body, self.masked, self.walks = loop, loop.body, masked, walks
-        self.given = _pieces(loop, cotangent)
+        self.given = taken_apart(loop, cotangent)
         self.wanted = [p for p, w in zip(self.body.placeholders, wanted, strict=True) if w]
         floats = [p.dtype for p in self.wanted if is_float(p.dtype)]
         self.dtype: DType = result_dtype(loop.node.dtype, *floats)  # of all that the new loop carries
@@ -213,15 +137,18 @@ class _Backward:
                 return masked
             masked |= more
 
-    def cotangents(self) -> list[Tensor | None]:
-        """The cotangent of each operand that is wanted and owed one."""
+    def cotangents(self) -> tuple[list[Tensor | None], set[int]]:
+        """The cotangent of each operand that is wanted and owed one, and which of them are masked."""
         body, loop = self.body, self.loop
         seeds = self._seeds()
         if not seeds:
-            return [None] * len(body.placeholders)
+            return [None] * len(body.placeholders), set()
         carries = [body.carries[k] for k in self.carried]
         wrt = list(dict.fromkeys([*self.wanted, *carries]))
-        found = self.walks.sweep(seeds, wrt, self._masked_seeds(seeds))
+        masked = self._masked_seeds(seeds)
+        found = self.walks.sweep(seeds, wrt, masked)
+        only_masked = self.walks.masked(seeds, wrt, masked)
+        inside = {k for k, p in enumerate(body.placeholders) if p in only_masked}
         next = []
         for k in self.carried:
             carry = body.carries[k]
@@ -237,14 +164,14 @@ class _Backward:
         known |= dict(_read_before(loop, [*next, *outputs, *[found[c] for c in sums]]))
         known |= dict(self.xs)
         sources = [*self.owed.values(), *known]
-        adding = _Adding(outputs, known, depends_on(topological_order(list(found.values())), sources))
+        adding = StepSums(outputs, known, depends_on(topological_order(list(found.values())), sources))
         for c in sums:
             adding.take(c, found[c])
         totals = {c: self._placeholder(c) for c in adding.inside}
         next += [add(totals[c], astype(value, self.dtype)) for c, value in adding.inside.items()]
         if not next and not adding.outputs:  # nothing depends on a step, or all sums have their operands
             owed = adding.after(None)
-            return [total(owed[p]) if p in owed else None for p in body.placeholders]
+            return [total(owed[p]) if p in owed else None for p in body.placeholders], inside
         starts = [
             astype(self.given.final[k], self.dtype) if k in self.given.final else like(self.owed[k], 0.0)
             for k in self.carried
@@ -266,73 +193,7 @@ class _Backward:
             results[c] = backward.final(number)
         for c, parts in adding.after(backward).items():
             results[c] = total([*([results[c]] if c in results else []), *parts])
-        return [results.get(p) if p in wanted else None for p in body.placeholders]
-
-
-class _Adding:
-    """How the sum over the steps is formed of what each constant is owed.
-
-    ``outputs`` are what the loop stacks, ``known`` the sequences that exist already; ``varying`` what
-    changes from step to step. The sum of products Aᵀ·B of matrices is one product of the stacked A and
-    B, far quicker than many small ones that are added up. ``inside`` is left to carries of the loop.
-    """
-
-    def __init__(
-        self, outputs: Sequence[Tensor], known: Mapping[Tensor, Tensor], varying: set[Tensor]
-    ) -> None:
-        self.outputs = list(dict.fromkeys(outputs))
-        self.known, self.varying = known, varying
-        self.inside: dict[Tensor, Tensor] = {}
-        self._products: list[tuple[Tensor, Tensor, Tensor]] = []
-        self._sums: list[tuple[Tensor, Tensor]] = []
-
-    def number(self, node: Tensor) -> int:
-        """The place of a node among the outputs."""
-        return next(k for k, o in enumerate(self.outputs) if o is node)
-
-    def take(self, constant: Tensor, value: Tensor) -> None:
-        """One constant and what a step owes it."""
-        left = []
-        for addend in _addends(value):
-            if addend.op is MATMUL and all(i.ndim == 2 and i in self.varying for i in addend.inputs):
-                a, b = addend.inputs
-                a = a.inputs[0] if a.op is TRANSPOSE else transpose(a, (1, 0))
-                for node in (a, b):
-                    if node not in self.known and all(node is not o for o in self.outputs):
-                        self.outputs.append(node)
-                self._products.append((constant, a, b))
-            elif addend.op is SUM and not addend.attrs["keepdims"] and self._is_stacked(addend.inputs[0]):
-                self._sums.append((constant, addend))
-            else:
-                left.append(addend)
-        if left:
-            self.inside[constant] = total(left)
-
-    def _is_stacked(self, node: Tensor) -> bool:
-        return node in self.known or any(node is o for o in self.outputs)
-
-    def after(self, backward: Loop | None) -> dict[Tensor, list[Tensor]]:
-        """The parts of the sums that are formed after the loop, which may not be needed at all."""
-        found: dict[Tensor, list[Tensor]] = {}
-
-        def stacked(node: Tensor) -> Tensor:
-            if node in self.known:
-                return self.known[node]
-            assert backward is not None
-            return backward.output(self.number(node))
-
-        def rows(node: Tensor) -> Tensor:
-            sequence = stacked(node)
-            steps, count, width = sequence.shape
-            return reshape(sequence, (simplified(steps * count), width))
-
-        for constant, a, b in self._products:
-            part = matmul(transpose(rows(a), (1, 0)), rows(b))
-            found.setdefault(constant, []).append(part)
-        for constant, addend in self._sums:
-            axes = (0, *(axis + 1 for axis in addend.attrs["axis"]))
-            found.setdefault(constant, []).append(sum_over(stacked(addend.inputs[0]), axes))
-        return found
+        return [results.get(p) if p in wanted else None for p in body.placeholders], inside
 
 
 # -- forward mode ------------------------------------------------------------------------------------
