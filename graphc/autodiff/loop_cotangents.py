@@ -99,15 +99,18 @@ class StepSums:
     def __init__(
         self, outputs: Sequence[Tensor], known: Mapping[Tensor, Tensor], varying: set[Tensor]
     ) -> None:
-        self.outputs = list(dict.fromkeys(outputs))
+        self.outputs = [o for o in dict.fromkeys(outputs) if o not in known]
         self.known, self.varying = known, varying
         self.inside: dict[Tensor, Tensor] = {}
         self._products: list[tuple[Tensor, Tensor, Tensor]] = []
         self._sums: list[tuple[Tensor, Tensor]] = []
 
-    def number(self, node: Tensor) -> int:
-        """The place of a node among the outputs."""
-        return next(k for k, o in enumerate(self.outputs) if o is node)
+    def stacked(self, node: Tensor, backward: Loop | None) -> Tensor:
+        """The values of a node at all steps: a sequence that is there, or an output of the loop."""
+        if node in self.known:
+            return self.known[node]
+        assert backward is not None
+        return backward.output(next(k for k, o in enumerate(self.outputs) if o is node))
 
     def take(self, constant: Tensor, value: Tensor) -> None:
         """One constant and what a step owes it."""
@@ -117,7 +120,7 @@ class StepSums:
                 a, b = addend.inputs
                 a = a.inputs[0] if a.op is TRANSPOSE else transpose(a, (1, 0))
                 for node in (a, b):
-                    if node not in self.known and all(node is not o for o in self.outputs):
+                    if not self._is_stacked(node):
                         self.outputs.append(node)
                 self._products.append((constant, a, b))
             elif addend.op is SUM and not addend.attrs["keepdims"] and self._is_stacked(addend.inputs[0]):
@@ -134,14 +137,8 @@ class StepSums:
         """The parts of the sums that are formed after the loop, which may not be needed at all."""
         found: dict[Tensor, list[Tensor]] = {}
 
-        def stacked(node: Tensor) -> Tensor:
-            if node in self.known:
-                return self.known[node]
-            assert backward is not None
-            return backward.output(self.number(node))
-
         def rows(node: Tensor) -> Tensor:
-            sequence = stacked(node)
+            sequence = self.stacked(node, backward)
             steps, count, width = sequence.shape
             return reshape(sequence, (simplified(steps * count), width))
 
@@ -150,5 +147,5 @@ class StepSums:
             found.setdefault(constant, []).append(part)
         for constant, addend in self._sums:
             axes = (0, *(axis + 1 for axis in addend.attrs["axis"]))
-            found.setdefault(constant, []).append(sum_over(stacked(addend.inputs[0]), axes))
+            found.setdefault(constant, []).append(sum_over(self.stacked(addend.inputs[0], backward), axes))
         return found

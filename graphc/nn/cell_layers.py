@@ -8,7 +8,7 @@ from graphc import ops
 from graphc.ir.origin import scope
 from graphc.ir.tensor import Tensor
 from graphc.nn.arguments import check_features
-from graphc.nn.cells import gru_cell, lstm_cell, rnn_cell
+from graphc.nn.cells import checked_nonlinearity, gru_cell, lstm_cell, rnn_cell
 from graphc.nn.layer import Layer
 from graphc.nn.recurrent import declare_weights
 from graphc.ops.sources import as_tensor
@@ -70,6 +70,7 @@ class RNNCell(_Cell):
         dtype: object = "float32",
     ) -> None:
         super().__init__(input_size, hidden_size, bias, name=name, dtype=dtype)
+        checked_nonlinearity(nonlinearity)
         self.nonlinearity = nonlinearity
 
     def forward(self, x: Tensor, state: Any = None, training: bool = False) -> Tensor:

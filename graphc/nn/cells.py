@@ -8,6 +8,7 @@ Networks and Deep Learning*, chapter 6 (nndl.github.io).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from graphc import ops
@@ -95,12 +96,17 @@ def projected(x: object, weight: object, bias: object = None) -> Tensor:
 
 def rnn_step(z: Tensor, h: Tensor, w_hh: Tensor, b_hh: object, nonlinearity: str) -> Tensor:
     """The next h; ``z`` is the projected input."""
-    if nonlinearity not in NONLINEARITIES:
+    return checked_nonlinearity(nonlinearity)(z + projected(h, w_hh, b_hh))
+
+
+def checked_nonlinearity(name: str) -> Callable[[object], Tensor]:
+    """The function of this name; GraphError where there is none."""
+    if name not in NONLINEARITIES:
         raise GraphError(
-            f"nonlinearity = {nonlinearity!r} is unknown", op="rnn_cell", location=user_location(),
+            f"nonlinearity = {name!r} is unknown", op="rnn_cell", location=user_location(),
             remedy=f"choose one of {', '.join(map(repr, NONLINEARITIES))}",
         )  # fmt: skip
-    return NONLINEARITIES[nonlinearity](z + projected(h, w_hh, b_hh))
+    return NONLINEARITIES[name]
 
 
 def gru_step(z: Tensor, h: Tensor, w_hh: Tensor, b_hh: object) -> Tensor:

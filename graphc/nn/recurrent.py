@@ -14,7 +14,7 @@ from graphc.ir.dimension import Dim, element_count, format_shape, same_shape
 from graphc.ir.origin import scope, user_location
 from graphc.ir.tensor import Tensor
 from graphc.nn.arguments import check_features, probability
-from graphc.nn.cells import gru_step, lstm_step, projected, rnn_step
+from graphc.nn.cells import checked_nonlinearity, gru_step, lstm_step, projected, rnn_step
 from graphc.nn.layer import Layer
 from graphc.nn.normalization import dropout as dropped
 from graphc.ops.sources import as_tensor
@@ -176,6 +176,7 @@ class RNN(Recurrent):
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional,
             return_state=return_state, name=name, dtype=dtype,
         )  # fmt: skip
+        checked_nonlinearity(nonlinearity)
         self.nonlinearity = nonlinearity
 
     def step(self, z: Tensor, state: State, w_hh: Tensor, b_hh: Tensor | None) -> State:

@@ -33,9 +33,10 @@ def scan(
 
     The step is traced once. It may read tensors from outside; what does not change from step to step is
     computed once, before the loop, and a random draw is such: give one draw for all steps as one of
-    ``xs``. Carries and y are of one float dtype, and a carry keeps its shape and dtype. Its derivatives,
-    of any order, are loops again: the carries are kept, and the inner values of a step are computed
-    once more on the way back.
+    ``xs``. Carries and y are of one float dtype, and a carry keeps its shape and dtype. A layer that
+    moves state of its own, as running statistics, cannot do so inside a step. The loop's derivatives,
+    of any order, are loops again: the carries are kept, and so are those inner values of a step that cost
+    more than a sum or a product; others are computed once more. With ``optimize="none"`` all are.
 
     Raises GraphError where the step returns another structure than the carry's, ShapeError and DTypeError
     where a carry changes shape or dtype or sequences differ in length. As ``jax.lax.scan``.
@@ -49,7 +50,8 @@ def scan(
     first, carry_form = flatten(init, "scan", _is_leaf)
     sequences, form = ([], None) if xs is None else flatten(xs, "scan", _is_leaf)
     sequences = [as_tensor(s) for s in sequences]
-    steps = _length(sequences, [] if form is None else list(_paths(form, "xs")), length)
+    x_labels = [] if form is None else list(_paths(form, "xs"))
+    steps = _length(sequences, x_labels, length)
     first = _starts(first, sequences)
     labels = list(_paths(carry_form, "init"))
     carries = [
@@ -58,16 +60,13 @@ def scan(
     ]
     slices = [
         placeholder(f"{_word(label, s, 'x')}_t", s.shape[1:], s.dtype)
-        for label, s in zip([] if form is None else _paths(form, "xs"), sequences, strict=True)
+        for label, s in zip(x_labels, sequences, strict=True)
     ]
     returned = step(carry_form.unflatten(carries), None if form is None else form.unflatten(slices))
     new, ys, y_form = _returned(returned, carry_form)
     new = [_fitting(v, carry, label) for v, carry, label in zip(new, carries, labels, strict=True)]
-    _check_dtypes(
-        [*zip(labels, carries, strict=True), *zip(_paths(y_form, "y"), ys, strict=True)]
-        if y_form
-        else [*zip(labels, carries, strict=True)]
-    )
+    y_labels = [] if y_form is None else list(_paths(y_form, "y"))
+    _check_dtypes([*zip(labels, carries, strict=True), *zip(y_labels, ys, strict=True)])
     # What a carry is before or after a step is kept anyway; only other results are stacked.
     stacked = [y for y in dict.fromkeys(ys) if not any(y is n for n in (*new, *carries))]
     loop = looped(
@@ -82,6 +81,7 @@ def scan(
 def _stack_of(
     loop: Loop, y: Tensor, carries: Sequence[Tensor], new: Sequence[Tensor], stacked: Sequence[Tensor]
 ) -> Tensor:
+    """The values of one output at all steps."""
     for number, node in enumerate(new):
         if node is y:
             return loop.after(number)

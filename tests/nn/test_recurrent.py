@@ -215,6 +215,25 @@ def test_first_values_are_bounded_as_in_torch() -> None:
         assert np.abs(value).max() <= 0.1 and np.abs(value).max() > 0.09
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("N", "T"), [(0, 3), (2, 0), (0, 0)])
+def test_no_rows_and_no_steps(kind: str, N: int, T: int) -> None:
+    """Without steps the last state is the first, and the weights get gradients of zero."""
+    layer = getattr(gc.nn, kind)(3, 4, return_state=True)
+    x, h = gc.input("x", ("N", "T", 3)), gc.input("h", (1, "N", 4))
+    y, last = layer(x, (h, 2 * h) if kind == "LSTM" else h)
+    first = last[0] if kind == "LSTM" else last
+    params = gc.parameters(y)
+    f = gc.compile((y, first, gc.grad(y.sum() + first.sum(), [h, *params])), [x, h])
+    start = np.ones((1, N, 4), np.float32)
+    outputs, state, (by_start, *by_weights) = f(np.zeros((N, T, 3), np.float32), start)
+    assert outputs.shape == (N, T, 4) and state.shape == by_start.shape == (1, N, 4)
+    if T == 0:
+        np.testing.assert_array_equal(state, start)
+        np.testing.assert_array_equal(by_start, 1)
+    assert all((g == 0).all() for g in by_weights)
+
+
 def test_it_stands_in_a_sequential() -> None:
     model = gc.nn.Sequential(gc.nn.GRU(3, 8), lambda h: h[:, -1], gc.nn.Dense(8, 2))
     x = gc.input("x", ("N", "T", 3))
@@ -248,7 +267,7 @@ def test_an_lstm_learns_a_sine() -> None:
         (lambda: gc.nn.GRU(3, 4, 2)(gc.input("x", ("N", "T", 3)), gc.zeros((1, "N", 4))), "(2, N, 4)"),
         (lambda: gc.nn.GRU(3, 4, 0), "num_layers is 0"),
         (lambda: gc.nn.GRU(3, 4, dropout=1.5), "no probability"),
-        (lambda: gc.nn.RNN(3, 4, nonlinearity="gelu")(gc.input("x", ("N", "T", 3))), "'gelu' is unknown"),
+        (lambda: gc.nn.RNN(3, 4, nonlinearity="gelu"), "'gelu' is unknown"),
         (lambda: gc.nn.LSTMCell(3, 4)(gc.zeros((2, 3)), gc.zeros((2, 4))), "pair"),
     ],
 )  # fmt: skip

@@ -77,6 +77,7 @@ class _Backward:
         self.loop, self.body, self.masked, self.walks = loop, loop.body, masked, walks
         self.given = taken_apart(loop, cotangent)
         self.wanted = [p for p, w in zip(self.body.placeholders, wanted, strict=True) if w]
+        self.wanted_set = set(self.wanted)
         floats = [p.dtype for p in self.wanted if is_float(p.dtype)]
         self.dtype: DType = result_dtype(loop.node.dtype, *floats)  # of all that the new loop carries
         moving = _moving(loop, self.wanted, walks.reached)
@@ -139,61 +140,77 @@ class _Backward:
 
     def cotangents(self) -> tuple[list[Tensor | None], set[int]]:
         """The cotangent of each operand that is wanted and owed one, and which of them are masked."""
-        body, loop = self.body, self.loop
+        body = self.body
         seeds = self._seeds()
         if not seeds:
             return [None] * len(body.placeholders), set()
-        carries = [body.carries[k] for k in self.carried]
-        wrt = list(dict.fromkeys([*self.wanted, *carries]))
+        wrt = list(dict.fromkeys([*self.wanted, *[body.carries[k] for k in self.carried]]))
         masked = self._masked_seeds(seeds)
         found = self.walks.sweep(seeds, wrt, masked)
         only_masked = self.walks.masked(seeds, wrt, masked)
-        inside = {k for k, p in enumerate(body.placeholders) if p in only_masked}
-        next = []
+        next = self._next(found)
+        known = dict(zip(body.xs, self.loop.operands[1], strict=True)) | dict(self.xs)
+        known |= dict(_read_before(self.loop, [*next, *found.values()]))
+        sums = self._sums(found, known)
+        totals = {c: self._placeholder(c) for c in sums.inside}
+        next += [add(totals[c], astype(value, self.dtype)) for c, value in sums.inside.items()]
+        backward = self._looped(next, list(totals.values()), known, sums.outputs)
+        results = sums.after(backward)
+        for x in body.xs:
+            if x in self.wanted_set and x in found:
+                results[x] = [sums.stacked(found[x], backward)]
+        for number, slot in enumerate([*[body.carries[k] for k in self.carried], *totals]):
+            assert backward is not None
+            results.setdefault(slot, []).append(backward.final(number))
+        owed = [
+            total(results[p]) if p in results and p in self.wanted_set else None for p in body.placeholders
+        ]
+        return owed, {k for k, p in enumerate(body.placeholders) if p in only_masked}
+
+    def _next(self, found: Mapping[Tensor, Tensor]) -> list[Tensor]:
+        """The cotangents of the carries before a step."""
+        values = []
         for k in self.carried:
-            carry = body.carries[k]
+            carry = self.body.carries[k]
             value = astype(found[carry], self.dtype) if carry in found else like(self.owed[k], 0.0)
             if k in self.given.before:
                 early = self._slice_of(self.given.before[k], f"grad_{carry.name}_before")
                 value = add(value, astype(early, self.dtype))
-            next.append(value)
-        wanted = set(self.wanted)
-        outputs = [found[x] for x in body.xs if x in wanted and x in found]
-        sums = [c for c in body.constants if c in wanted and c in found]
-        known = dict(zip(body.xs, loop.operands[1], strict=True))
-        known |= dict(_read_before(loop, [*next, *outputs, *[found[c] for c in sums]]))
-        known |= dict(self.xs)
-        sources = [*self.owed.values(), *known]
-        adding = StepSums(outputs, known, depends_on(topological_order(list(found.values())), sources))
-        for c in sums:
-            adding.take(c, found[c])
-        totals = {c: self._placeholder(c) for c in adding.inside}
-        next += [add(totals[c], astype(value, self.dtype)) for c, value in adding.inside.items()]
-        if not next and not adding.outputs:  # nothing depends on a step, or all sums have their operands
-            owed = adding.after(None)
-            return [total(owed[p]) if p in owed else None for p in body.placeholders], inside
+            values.append(value)
+        return values
+
+    def _sums(self, found: Mapping[Tensor, Tensor], known: Mapping[Tensor, Tensor]) -> StepSums:
+        """How what the constants are owed is added up, beside the cotangents of the sequences."""
+        outputs = [found[x] for x in self.body.xs if x in self.wanted_set and x in found]
+        order = topological_order(list(found.values()))
+        sums = StepSums(outputs, known, depends_on(order, [*self.owed.values(), *known]))
+        for c in self.body.constants:
+            if c in self.wanted_set and c in found:
+                sums.take(c, found[c])
+        return sums
+
+    def _looped(
+        self,
+        next: Sequence[Tensor],
+        totals: Sequence[Tensor],
+        known: Mapping[Tensor, Tensor],
+        outputs: Sequence[Tensor],
+    ) -> Loop | None:
+        """The new loop; None where nothing depends on a step, or all sums have their operands already."""
+        if not next and not outputs:
+            return None
+        given, at = self.given, self.loop.node.attrs
         starts = [
-            astype(self.given.final[k], self.dtype) if k in self.given.final else like(self.owed[k], 0.0)
+            astype(given.final[k], self.dtype) if k in given.final else like(self.owed[k], 0.0)
             for k in self.carried
         ]
-        backward = looped(
-            [*zip(self.owed.values(), starts, strict=True), *[(t, like(t, 0.0)) for t in totals.values()]],
-            list(known.items()), next, [astype(o, self.dtype) for o in adding.outputs],
-            length=loop.node.attrs["length"], reverse=not loop.node.attrs["reverse"],
+        return looped(
+            [*zip(self.owed.values(), starts, strict=True), *[(t, like(t, 0.0)) for t in totals]],
+            list(known.items()), next, [astype(o, self.dtype) for o in outputs],
+            length=at["length"], reverse=not at["reverse"],
             record=[*[True] * len(self.owed), *[False] * len(totals)],
-            bound=dict(zip(body.constants, loop.operands[2], strict=True)),
+            bound=dict(zip(self.body.constants, self.loop.operands[2], strict=True)),
         )  # fmt: skip
-        results: dict[Tensor, Tensor] = {}
-        for number, k in enumerate(self.carried):
-            results[body.carries[k]] = backward.final(number)
-        for x in body.xs:
-            if x in wanted and x in found:
-                results[x] = backward.output(adding.number(found[x]))
-        for number, c in enumerate(totals, len(self.owed)):
-            results[c] = backward.final(number)
-        for c, parts in adding.after(backward).items():
-            results[c] = total([*([results[c]] if c in results else []), *parts])
-        return [results.get(p) if p in wanted else None for p in body.placeholders], inside
 
 
 # -- forward mode ------------------------------------------------------------------------------------
