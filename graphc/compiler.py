@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from graphc.codegen.memory import plan_memory
@@ -12,6 +12,7 @@ from graphc.codegen.program import write_program
 from graphc.codegen.scalar import write_scalar_program
 from graphc.codegen.schedule import schedule
 from graphc.errors import GraphError
+from graphc.ir.body import with_bodies
 from graphc.ir.dimension import Dim
 from graphc.ir.graph import Graph
 from graphc.ir.origin import user_location
@@ -100,7 +101,7 @@ def compile(
         structure=structure,
         labels=output_labels(leaves, structure),
         block_sizes=memory.block_sizes,
-        sizes=_symbolic_sizes(plan.order),
+        sizes=_symbolic_sizes(with_bodies(plan.order)),
         parameters=tuple(name for name, _ in program.parameters),
         updates=bool(plan.graph.updates),
         seed=seed,
@@ -113,7 +114,7 @@ def compile(
     return function
 
 
-def _symbolic_sizes(nodes: Sequence[Tensor]) -> tuple[Dim, ...]:
+def _symbolic_sizes(nodes: Iterable[Tensor]) -> tuple[Dim, ...]:
     sizes = dict.fromkeys(s for n in nodes for s in n.shape if not isinstance(s, int) and not s.is_Symbol)
     return tuple(sizes)
 

@@ -8,6 +8,7 @@ from typing import NoReturn
 import sympy
 
 from graphc.errors import DTypeError, GraphError, ShapeError
+from graphc.ir.body import with_bodies
 from graphc.ir.dimension import format_shape, same_shape
 from graphc.ir.graph import Graph
 from graphc.ir.origin import Location, user_location
@@ -76,6 +77,11 @@ def _check_inputs(graph: Graph) -> None:
     listed = set(graph.inputs)
     needed = set()
     used: dict[sympy.Symbol, Tensor] = {}
+    for node in with_bodies(graph.nodes):
+        for size in (*node.shape, node.attrs.get("value"), node.attrs.get("length")):
+            if isinstance(size, sympy.Expr):
+                for symbol in size.free_symbols:
+                    used.setdefault(symbol, node)
     for node in graph.nodes:
         if node.op.name == "input":
             needed.add(node)
@@ -85,10 +91,6 @@ def _check_inputs(graph: Graph) -> None:
                     f"list it: inputs=[…, {node.name}]",
                     node.location,
                 )
-        for size in (*node.shape, node.attrs.get("value")):
-            if isinstance(size, sympy.Expr):
-                for symbol in size.free_symbols:
-                    used.setdefault(symbol, node)
     fixed = {s for i in graph.inputs for s in i.shape if isinstance(s, sympy.Symbol)}
     for symbol, node in used.items():
         if symbol not in fixed:

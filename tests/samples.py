@@ -627,7 +627,53 @@ def _sources() -> list[Sample]:
     ]  # fmt: skip
 
 
+def _loops() -> list[Sample]:
+    size = {"N": 2, "T": 3}
+
+    def sample(
+        label: str, build: Callable[..., Tensor], *shapes: tuple[int | str, ...], **more: Any
+    ) -> Sample:
+        sizes = {k: v for k, v in size.items() if any(k in s for s in shapes)}
+        return Sample(f"scan {label}", "scan", build, shapes, sizes, **more)
+
+    def cell(h: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        h = gc.tanh(h * 0.7 + x)
+        return h, h
+
+    def pair(carry: dict[str, Tensor], x: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        p, v = carry["p"], carry["v"]
+        return {"p": p + 0.5 * v, "v": v - 0.3 * gc.sin(p) + x}, p * v
+
+    def joined(step: Callable[..., Any], init: Any, xs: Any = None, **options: Any) -> Tensor:
+        """The last carries and all outputs in one vector."""
+        carry, ys = gc.scan(step, init, xs, **options)
+        parts = list(carry.values()) if isinstance(carry, dict) else [carry]
+        return gc.concatenate([p.flatten() for p in [*parts, *([] if ys is None else [ys])]])
+
+    return [
+        sample("cell", lambda h, x, w: joined(lambda c, x: (cell(c @ w, x)[0], c), h, x), (2, 3), (4, 2, 3), (3, 3)),
+        sample("symbolic", lambda h, x: gc.scan(cell, h, x)[1], ("N", 2), ("T", "N", 2)),
+        sample("last only", lambda h, x: gc.scan(cell, h, x)[0], ("N", 2), ("T", "N", 2)),
+        sample("one step", lambda h, x: joined(cell, h, x), (2,), (1, 2)),
+        sample("no steps", lambda h, x: joined(cell, h, x), (2,), (0, 2)),
+        sample("no rows", lambda h, x: joined(cell, h, x), (0, 2), (3, 0, 2)),
+        sample("two carries", lambda p, v, x: joined(pair, {"p": p, "v": v}, x), (2,), (2,), ("T", 2)),
+        sample("reverse", lambda p, v, x: joined(pair, {"p": p, "v": v}, x, reverse=True), (2,), (2,), ("T", 2)),
+        sample("no sequence", lambda h: joined(lambda c, _: (gc.sin(c) * 1.1, None), h, length=4), (2, 2)),
+        sample("no carry", lambda x, w: gc.scan(lambda c, x: (c, gc.tanh(x @ w)), (), x)[1], ("T", 2, 2), (2, 3)),
+        sample("scalars", lambda c, x: joined(lambda c, x: (c * x + 1.0, c - x), c, x), (), ("T",)),
+        sample("two sequences", lambda x, y: joined(lambda c, xy: (c + xy[0] * xy[1], c * xy[0]), 1.0, (x, y)), ("T",), ("T",)),
+        sample("exchanged", lambda a, b: joined(lambda c, _: ({"a": c["b"], "b": c["a"] * 0.5 + c["b"]}, None), {"a": a, "b": b}, length=3), (2,), (2,)),
+        sample("integers", lambda h, i: joined(lambda c, k: (c * 0.5 + k.astype(c.dtype), None), h, i), (2,), (3, 2), dtypes=("float64", "int64"), domain=(ANY, integers(-3, 4))),
+        sample("mask", lambda h, x, m: joined(lambda c, xm: (gc.where(xm[1], gc.sqrt(c + xm[0]), c), c), h, (x, m)), (2,), (4, 2), (4, 2), dtypes=("float64", "float64", "bool"), domain=(POSITIVE, POSITIVE, truth)),
+        sample("constant output", lambda x: gc.scan(lambda c, x: (c + x, gc.full((2,), 0.5, c.dtype)), gc.zeros_like(x[0]), x)[1] * gc.sum(x), (3, 2)),
+        sample("invariant", lambda h, w: joined(lambda c, _: (c * gc.exp(w), gc.sin(w)), h, length="T") + 0 * gc.sum(gc.arange("T", h.dtype)), ("T",), ("T",)),
+        sample("nested", lambda h, x: gc.scan(lambda c, x: (gc.scan(lambda d, y: (gc.sin(d * 0.8 + y), None), c, x)[0] + c, c), h, x)[1], (), ("T", 2)),
+        sample("nested carries", lambda x, w: gc.scan(lambda c, r: (gc.scan(lambda d, s: (d @ w + s, d), c, r, reverse=True)[0], None), gc.zeros_like(x[0, 0]), x)[0], (2, 3, 2), (2, 2)),
+    ]  # fmt: skip
+
+
 SAMPLES: list[Sample] = [
     *_sources(), *_elementwise(), *_reductions(), *_linear_algebra(), *_shapes(), *_indexing(),
-    *_convolutions(),
+    *_convolutions(), *_loops(),
 ]  # fmt: skip

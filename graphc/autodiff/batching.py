@@ -7,7 +7,7 @@ is one sweep, of any size, also a symbolic one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from graphc.autodiff.pieces import broadcast_to, expand_axes, full, reshape, transpose
@@ -21,6 +21,7 @@ from graphc.ir.traversal import depends_on, topological_order
 from graphc.ops import convolution, elementwise, indexing, linear_algebra, pooling, reductions, shape, windows
 from graphc.ops.einsum_equation import LETTERS
 from graphc.ops.elementwise import add, multiply
+from graphc.ops.loop import SCAN, Loop, looped, placeholder
 from graphc.ops.sources import arange, dimension_value
 
 # (node, operands, which of them are batched, number of values) -> the batched node
@@ -30,9 +31,17 @@ Batch: TypeAlias = Callable[[Tensor, Sequence[Tensor], Sequence[bool], Dim], Ten
 def batched(outputs: Sequence[Tensor], variable: Tensor, values: Tensor) -> list[Tensor]:
     """The outputs for each of the values of a tensor: ``values`` and all results have a new first axis."""
     count = values.shape[0]
-    order = topological_order(outputs, stop=[variable])
-    moving = depends_on(order, [variable])
-    found: dict[Tensor, Tensor] = {variable: values}
+    found = _batched_nodes(outputs, {variable: values}, count)
+    return [found[o] if o in found else broadcast_to(o, (count, *o.shape)) for o in outputs]
+
+
+def _batched_nodes(
+    outputs: Sequence[Tensor], variables: Mapping[Tensor, Tensor], count: Dim
+) -> dict[Tensor, Tensor]:
+    """Each node that depends on a variable, for all of the variables' values."""
+    order = topological_order(outputs, stop=variables)
+    moving = depends_on(order, variables)
+    found = dict(variables)
     for node in order:
         if node not in moving or node in found:
             continue
@@ -44,7 +53,7 @@ def batched(outputs: Sequence[Tensor], variable: Tensor, values: Tensor) -> list
         operands = [found.get(i, i) for i in node.inputs]
         with inheriting(node.origins):
             found[node] = rule(node, operands, [i in found for i in node.inputs], count)
-    return [found[o] if o in found else broadcast_to(o, (count, *o.shape)) for o in outputs]
+    return found
 
 
 def _aligned(x: Tensor, rank: int) -> Tensor:
@@ -210,6 +219,61 @@ def _offset(places: Tensor, size: Dim, count: Dim) -> Tensor:
     return add(places, first)
 
 
+def _scan(node: Tensor, operands: Sequence[Tensor], is_batched: Sequence[bool], count: Dim) -> Tensor:
+    """The loop over a batched body; its packed results, one row for each value."""
+    given, body = Loop(node), Loop(node).body
+    moving = {p for p, b in zip(body.placeholders, is_batched, strict=True) if b}
+    while True:  # a carry that a batched one reaches at some step is batched from the first
+        reached = depends_on(body.order, moving)
+        more = {c for c, n in zip(body.carries, body.next, strict=True) if n in reached} - moving
+        if not more:
+            break
+        moving |= more
+    slots = {
+        p: placeholder(p.name or "x", (count, *p.shape), p.dtype) if p in moving else p
+        for p in body.placeholders
+    }
+    found = _batched_nodes(body.results, {p: slots[p] for p in moving}, count)
+    operand = dict(zip(body.placeholders, operands, strict=True))
+    flag = dict(zip(body.placeholders, is_batched, strict=True))
+
+    def start(carry: Tensor) -> Tensor:
+        value = operand[carry]
+        return value if flag[carry] or carry not in moving else broadcast_to(value, (count, *value.shape))
+
+    def new(carry: Tensor, value: Tensor) -> Tensor:
+        if value in found or carry not in moving:
+            return found.get(value, value)
+        return broadcast_to(value, (count, *value.shape))
+
+    at = node.attrs
+    loop = looped(
+        [(slots[c], start(c)) for c in body.carries],
+        [(slots[x], _second_axis_first(operand[x]) if flag[x] else operand[x]) for x in body.xs],
+        [new(c, n) for c, n in zip(body.carries, body.next, strict=True)],
+        [found.get(o, o) for o in body.outputs],
+        length=at["length"], reverse=at["reverse"], record=at["record"],
+        bound={slots[c]: operand[c] for c in body.constants},
+    )  # fmt: skip
+    rows = []
+    parts = (*loop.layout.whole, *loop.layout.outputs)
+    stacked = (*at["record"], *[True] * len(body.outputs))
+    batched_parts = (*[c in moving for c in body.carries], *[o in found for o in body.outputs])
+    for part, old, is_stack, b in zip(
+        parts, (*given.layout.whole, *given.layout.outputs), stacked, batched_parts, strict=True
+    ):
+        value = part.of(loop.node)
+        if not b:
+            rows.append(broadcast_to(reshape(value, (old.size,)), (count, old.size)))
+        else:
+            rows.append(reshape(_second_axis_first(value) if is_stack else value, (count, old.size)))
+    return shape.concatenate(rows, axis=1)
+
+
+def _second_axis_first(x: Tensor) -> Tensor:
+    return transpose(x, (1, 0, *range(2, x.ndim)))
+
+
 BATCHING: dict[Op, Batch] = {
     **dict.fromkeys(elementwise.OPS, _elementwise),
     **dict.fromkeys(reductions.OPS, _reduction),
@@ -229,4 +293,5 @@ BATCHING: dict[Op, Batch] = {
     indexing.INDEX_CHECK: _elementwise,
     indexing.TAKE: _take,
     indexing.SCATTER_ADD: _scatter_add,
+    SCAN: _scan,
 }

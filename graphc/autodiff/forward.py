@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from graphc.autodiff.pieces import fitted
+from graphc.autodiff.pieces import fitted, total
 from graphc.autodiff.reverse import differentiable_paths, rule_of, walked
-from graphc.autodiff.rule import total
+from graphc.autodiff.rule import ForwardWalks, JointRule
 from graphc.ir.origin import inheriting
 from graphc.ir.tensor import Tensor
 
@@ -33,10 +33,17 @@ def forward_sweep(seeds: Mapping[Tensor, Tensor], outputs: Sequence[Tensor]) -> 
             moved = [tangents.get(i) for i in node.inputs]
             if any(tangent is not None for tangent in moved):
                 with inheriting(node.origins, role="tangent"):
-                    part = rule_of(node.op).jvp(node, moved)
+                    rule = rule_of(node.op)
+                    if isinstance(rule, JointRule):
+                        part = rule.tangent(node, moved, _WALKS)
+                    else:
+                        part = rule.jvp(node, moved)
                     if part is not None:
                         parts.append(fitted(part, node))
         if parts:
             with inheriting(node.origins, role="tangent"):
                 tangents[node] = total(parts)
     return {output: tangents[output] for output in outputs if output in tangents}
+
+
+_WALKS = ForwardWalks(forward_sweep, differentiable_paths)

@@ -13,11 +13,13 @@ must let the zero win. That costs a comparison, so it is asked for only where bo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from graphc.autodiff.rule import Rule
+from graphc.ir.body import bodies_of, with_bodies
 from graphc.ir.dtype import is_float
+from graphc.ir.op import Op
 from graphc.ir.tensor import Tensor
 from graphc.ops.sources import CONSTANT
 
@@ -58,11 +60,18 @@ _SOMEWHERE: Way = frozenset({(None, 0)})
 
 
 class Masking:
-    """Follows a reverse sweep over ``order`` and tells where zeros must win."""
+    """Follows a reverse sweep over ``order`` and tells where zeros must win.
 
-    def __init__(self, order: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
+    ``masked`` are those of the outputs whose cotangents came through a branch already.
+    """
+
+    def __init__(
+        self, order: Sequence[Tensor], outputs: Iterable[Tensor], masked: Collection[Tensor] = ()
+    ) -> None:
         self._risk = _risks(order)
-        self._ways: dict[Tensor, set[Way]] = {o: {_EVERYWHERE} for o in outputs}
+        self._ways: dict[Tensor, set[Way]] = {
+            o: {_SOMEWHERE if o in masked else _EVERYWHERE} for o in outputs
+        }
         self._through: set[Way] = set()
 
     def enter(self, node: Tensor) -> bool:
@@ -72,9 +81,17 @@ class Masking:
             return False
         return any(self._risk[n] for n in (*node.inputs, node))
 
-    def descend(self, node: Tensor, index: int, rule: Rule) -> None:
-        """A cotangent goes on to an operand of the node that was entered last."""
-        through = self._through
+    def is_masked(self, node: Tensor) -> bool:
+        """Whether all ways that led to the node so far go through a branch."""
+        ways = self._ways.get(node)
+        return ways is not None and _EVERYWHERE not in _merged(ways)
+
+    def descend(self, node: Tensor, index: int, rule: Rule, masked: bool = False) -> None:
+        """A cotangent goes on to an operand of the node that was entered last.
+
+        ``masked`` says that on its way through the node it came through a branch of the node's own graph.
+        """
+        through = {_SOMEWHERE} if masked else self._through
         if index in rule.masking and not node.attrs.get("unguarded"):
             key = node.inputs[0] if node.op.name == "where" else node
             through = {way | {(key, index)} for way in through}
@@ -85,6 +102,12 @@ class Masking:
         if len(ways) > _MOST_WAYS and _EVERYWHERE not in ways:
             ways.clear()
             ways.add(_SOMEWHERE)
+
+
+def has_branches(node: Tensor, rule_of: Callable[[Op], Rule]) -> bool:
+    """Whether the op's own graph has an op that may leave operands out, as ``where`` does."""
+    inside = [n for body in bodies_of(node) for n in with_bodies(body.order)]
+    return any(n.inputs and rule_of(n.op).masking and not n.attrs.get("unguarded") for n in inside)
 
 
 def _merged(ways: set[Way]) -> set[Way]:

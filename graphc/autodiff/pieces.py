@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import reduce
+
 from graphc.ir.build import apply
-from graphc.ir.dimension import Shape, broadcast_axes, element_count, same_shape
+from graphc.ir.dimension import Dim, Shape, broadcast_axes, element_count, same, same_shape, simplified
 from graphc.ir.dtype import DType
 from graphc.ir.tensor import Tensor
-from graphc.ops.elementwise import astype, equal
+from graphc.ops.elementwise import add, astype, equal
 from graphc.ops.reductions import SUM
-from graphc.ops.shape import BROADCAST_TO, RESHAPE, TRANSPOSE
+from graphc.ops.shape import BROADCAST_TO, CONCATENATE, EMBED, RESHAPE, TRANSPOSE
 from graphc.ops.sources import CONSTANT, arange, filled
 
 
@@ -50,6 +53,39 @@ def broadcast_to(x: Tensor, shape: Shape) -> Tensor:
 def sum_over(x: Tensor, axes: tuple[int, ...], keepdims: bool = False) -> Tensor:
     """The sum over some axes, x itself where there are none."""
     return apply(SUM, (x,), axis=axes, keepdims=keepdims) if axes else x
+
+
+def total(parts: Sequence[Tensor]) -> Tensor:
+    """The sum of one or more nodes.
+
+    Where they are pieces put into zeros side by side, as the cotangents of slices are, that sum is the
+    pieces joined: nothing is added to the zeros.
+    """
+    joined = _joined(parts)
+    return reduce(add, parts) if joined is None else joined
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor | None:
+    """The concatenation that a sum of embedded pieces is, where they fill one axis exactly once."""
+    if len(parts) < 2 or any(p.op is not EMBED or any(s != 1 for s in p.attrs["step"]) for p in parts):
+        return None
+    shape = parts[0].shape
+    cut = {axis for p in parts for axis, n in enumerate(p.inputs[0].shape) if not same(n, shape[axis])}
+    if len(cut) != 1:
+        return None
+    (axis,) = cut
+    left, pieces = list(parts), []
+    at: Dim = 0
+    while left:
+        follower = next((p for p in left if same(p.attrs["start"][axis], at)), None)
+        if follower is None or same(follower.inputs[0].shape[axis], 0):
+            return None
+        pieces.append(follower.inputs[0])
+        left = [p for p in left if p is not follower]
+        at = simplified(at + pieces[-1].shape[axis])
+    if not same(at, shape[axis]) or any(p.dtype != pieces[0].dtype for p in pieces):
+        return None
+    return apply(CONCATENATE, tuple(pieces), axis=axis)
 
 
 def unbroadcast(x: Tensor, shape: Shape) -> Tensor:

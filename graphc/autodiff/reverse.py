@@ -8,11 +8,11 @@ Source: Linnainmaa 1970; Griewank & Walther, *Evaluating Derivatives*, chapter 3
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from graphc.autodiff.masking import Masking
-from graphc.autodiff.pieces import as_cotangent
-from graphc.autodiff.rule import Rule, total
+from graphc.autodiff.masking import Masking, has_branches
+from graphc.autodiff.pieces import as_cotangent, total
+from graphc.autodiff.rule import JointRule, ReverseWalks, Rule
 from graphc.autodiff.rules import RULES
 from graphc.errors import DifferentiationError
 from graphc.ir.dtype import is_float
@@ -55,16 +55,41 @@ def walked(outputs: Iterable[Tensor], wrt: Iterable[Tensor]) -> list[Tensor]:
     return topological_order(outputs, stop=wrt if len(wrt) == 1 else ())
 
 
-def reverse_sweep(seeds: Mapping[Tensor, Tensor], wrt: Sequence[Tensor]) -> dict[Tensor, Tensor]:
+def masked_nodes(
+    seeds: Mapping[Tensor, Tensor], wrt: Sequence[Tensor], masked: Collection[Tensor]
+) -> set[Tensor]:
+    """Those of ``wrt`` that only masked cotangents reach, ``masked`` telling which of the seeds are."""
+    order = topological_order(seeds)
+    active = differentiable_paths(order, wrt)
+    masking = Masking(order, seeds, masked)
+    reached, wanted = set(seeds), set(wrt)
+    found = set()
+    for node in reversed(order):
+        if node not in active or node not in reached:
+            continue
+        if node in wanted and masking.is_masked(node):
+            found.add(node)
+        masking.enter(node)
+        inside = has_branches(node, rule_of)
+        for index, operand in enumerate(node.inputs):
+            if operand in active:
+                masking.descend(node, index, rule_of(node.op), inside)
+                reached.add(operand)
+    return found
+
+
+def reverse_sweep(
+    seeds: Mapping[Tensor, Tensor], wrt: Sequence[Tensor], masked: Collection[Tensor] = ()
+) -> dict[Tensor, Tensor]:
     """The cotangent of each tensor of ``wrt`` that a derivative reaches.
 
-    ``seeds`` holds outputs and their cotangents. Each node built carries the scope and line of the
-    forward node that it stands for.
+    ``seeds`` holds outputs and their cotangents, ``masked`` those of the outputs whose cotangents came
+    through a ``where``. Each node built carries the scope and line of the forward node that it stands for.
     """
     order = walked(seeds, wrt)
     active = differentiable_paths(order, wrt)
     contributions: dict[Tensor, list[Tensor]] = {output: [seed] for output, seed in seeds.items()}
-    masking = Masking(order, list(seeds))
+    masking = Masking(order, seeds, masked)
     wanted = set(wrt)
     found: dict[Tensor, Tensor] = {}
     for node in reversed(order):
@@ -79,10 +104,27 @@ def reverse_sweep(seeds: Mapping[Tensor, Tensor], wrt: Sequence[Tensor]) -> dict
                 found[node] = cotangent
                 if len(wanted) == 1:
                     break
-            for index, operand in enumerate(node.inputs):
-                part = rule.vjp(node, cotangent, index, zeros_win) if operand in active else None
+            asked = [operand in active for operand in node.inputs]
+            owed, inside = _cotangents(rule, node, cotangent, asked, zeros_win)
+            for index, (operand, part) in enumerate(zip(node.inputs, owed, strict=True)):
                 if part is None:
                     continue
-                masking.descend(node, index, rule)
+                masking.descend(node, index, rule, index in inside)
                 contributions.setdefault(operand, []).append(as_cotangent(part, operand))
     return found
+
+
+def _cotangents(
+    rule: Rule, node: Tensor, cotangent: Tensor, wanted: Sequence[bool], zeros_win: bool
+) -> tuple[list[Tensor | None], set[int]]:
+    """What each wanted operand is owed: from one call of a rule that gives all, else operand by operand.
+
+    And the operands whose cotangents were masked inside the op.
+    """
+    if isinstance(rule, JointRule):
+        return rule.cotangents(node, cotangent, wanted, zeros_win, _WALKS)
+    owed = [rule.vjp(node, cotangent, k, zeros_win) if asked else None for k, asked in enumerate(wanted)]
+    return owed, set()
+
+
+_WALKS = ReverseWalks(reverse_sweep, masked_nodes, differentiable_paths)

@@ -8,20 +8,20 @@ Source: A. Griewank, A. Walther, *Evaluating Derivatives*, 2nd ed., SIAM 2008, c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
-from graphc.autodiff.pieces import fitted, is_one, is_plain_number, like
+from graphc.autodiff.pieces import fitted, is_one, is_plain_number, like, total
 from graphc.ir.build import apply
 from graphc.ir.dtype import is_float
 from graphc.ir.tensor import Tensor
-from graphc.ops.elementwise import absorbing_multiply, add, divide, multiply, negative, reciprocal
+from graphc.ops.elementwise import absorbing_multiply, divide, multiply, negative, reciprocal
 from graphc.ops.sources import filled
 
+Reached: TypeAlias = Callable[[Iterable[Tensor], Iterable[Tensor]], set[Tensor]]
 Multiply: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -53,6 +53,44 @@ class Rule(Protocol):
 
     def jvp(self, node: Tensor, tangents: Sequence[Tensor | None]) -> Tensor | None:
         """The tangent of the result; its shape may still lack broadcast axes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReverseWalks:
+    """Reverse mode's own walks, for rules of ops that hold a graph.
+
+    ``sweep(seeds, wrt, masked)`` gives cotangents, ``masked`` being the seeds that came through a
+    ``where``; ``masked(seeds, wrt, masked)`` those of ``wrt`` that only such cotangents reach;
+    ``reached(order, wrt)`` the nodes of an order that a derivative reaches.
+    """
+
+    sweep: Callable[[Mapping[Tensor, Tensor], Sequence[Tensor], Collection[Tensor]], dict[Tensor, Tensor]]
+    masked: Callable[[Mapping[Tensor, Tensor], Sequence[Tensor], Collection[Tensor]], set[Tensor]]
+    reached: Reached
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ForwardWalks:
+    """Forward mode's: ``sweep(seeds, outputs)`` gives tangents; ``reached`` as in reverse mode."""
+
+    sweep: Callable[[Mapping[Tensor, Tensor], Sequence[Tensor]], dict[Tensor, Tensor]]
+    reached: Reached
+
+
+@runtime_checkable
+class JointRule(Protocol):
+    """A rule that gives all operands' cotangents at once, and looks into the op's own graph."""
+
+    def cotangents(
+        self, node: Tensor, cotangent: Tensor, wanted: Sequence[bool], masked: bool, walks: ReverseWalks
+    ) -> tuple[list[Tensor | None], set[int]]:
+        """The cotangent of each operand, None where it is not wanted or zero.
+
+        And which of them are masked: zero wherever a ``where`` of the op's own graph took another branch.
+        """
+
+    def tangent(self, node: Tensor, tangents: Sequence[Tensor | None], walks: ForwardWalks) -> Tensor | None:
+        """The tangent of the result."""
 
 
 def masked_multiply(masked: bool) -> Multiply:
@@ -95,11 +133,6 @@ def is_surely_finite(partial: Tensor) -> bool:
     if partial.op.name == "astype":
         return not is_float(partial.inputs[0].dtype)
     return partial.op.name == "dimension"
-
-
-def total(parts: Sequence[Tensor]) -> Tensor:
-    """The sum of one or more nodes."""
-    return reduce(add, parts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from graphc.autodiff.derivatives import jacobian
+from graphc.ir.body import bodies_of
 from graphc.ir.dimension import Dim, element_count, simplified
 from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import topological_order
@@ -81,4 +82,10 @@ def operations(node: Tensor) -> Dim:
                 for letter, size in zip(term, operand.shape, strict=True)
             }
             return element_count(sizes.values())
+        case "loop":
+            inside: Dim = 0
+            for body in bodies_of(node):
+                for inner in body.order:
+                    inside = inside + operations(inner)
+            return node.attrs["length"] * inside
     return 0

@@ -44,6 +44,9 @@ class At(Protocol):
     def where(self) -> str:
         """The user's line, as a string literal."""
 
+    def loop(self) -> None:
+        """Write the step as a loop over the steps of its body."""
+
 
 Lines = Callable[[At], list[str]]
 Positions = Callable[[Tensor], tuple[int, ...]]
@@ -250,6 +253,11 @@ def _random(method: str) -> Lines:
     return lines
 
 
+def _scan(at: At) -> list[str]:
+    at.loop()
+    return []
+
+
 def literal_source(value: np.ndarray) -> str:
     """A 0-dimensional array as a Python number that converts back to exactly it."""
     item = value[()]
@@ -304,6 +312,7 @@ EMITTERS: dict[str, Emitter] = {
     "index_check": Emitter(_index_check, kernel="check_index"),
     "take": Emitter(_take),
     "scatter_add": Emitter(_scatter_add),
+    "scan": Emitter(_scan),
     "random_uniform": Emitter(_random("random"), kernel="random_generator"),
     "random_normal": Emitter(_random("standard_normal"), kernel="random_generator"),
 }

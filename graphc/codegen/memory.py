@@ -45,7 +45,8 @@ class Plan:
     ``block`` maps a computed node to its block; ``fresh`` are the nodes that get new memory at each
     call because they are returned; ``in_parameter`` maps a node to the parameter it is written into;
     ``scratch`` gives a step's extra blocks with their shapes and dtypes; ``overwrites`` the position
-    of the operand that a step writes over.
+    of the operand that a step writes over; ``loops`` the plan of each loop's body, in which the fresh
+    nodes are those that may be written straight into the loop's results.
     """
 
     blocks: tuple[Block, ...]
@@ -54,6 +55,7 @@ class Plan:
     in_parameter: dict[Tensor, Tensor]
     scratch: dict[Tensor, tuple[tuple[Block, Shape, DType], ...]]
     overwrites: dict[Tensor, int]
+    loops: dict[Tensor, Plan] = field(default_factory=dict)
 
     @property
     def block_sizes(self) -> tuple[tuple[Dim, ...], ...]:
@@ -69,10 +71,14 @@ def total_bytes(block_sizes: tuple[tuple[Dim, ...], ...], sizes: Mapping[str, in
 
 
 class _Planner:
-    def __init__(self, schedule: Schedule) -> None:
+    """Plans a program, or with ``around``, the planner of what is around it, the body of a loop."""
+
+    def __init__(self, schedule: Schedule, around: _Planner | None = None) -> None:
         self.schedule = schedule
-        self.blocks: list[Block] = []
-        self.free: list[tuple[int, int]] = []  # (hint, block number), sorted
+        self.is_body = around is not None
+        self.blocks: list[Block] = around.blocks if around else []
+        self.free: list[tuple[int, int]] = around.free if around else []  # (hint, block number), sorted
+        self.loops: dict[Tensor, Plan] = {}
         self.block: dict[Tensor, Block] = {}
         self.scratch: dict[Tensor, tuple[tuple[Block, Shape, DType], ...]] = {}
         self.overwrites: dict[Tensor, int] = {}
@@ -107,7 +113,8 @@ class _Planner:
         fresh = set()
         for output in outputs:
             base = self.owners[output]
-            alone = base in steps and output.ndim > 0 and count[base] == 1 and base not in updated
+            alone = base in steps and count[base] == 1 and base not in updated
+            alone = alone and (base is output if self.is_body else output.ndim > 0)
             if alone and not _overlaps_itself(output):
                 fresh.add(base)
         return frozenset(fresh)
@@ -146,13 +153,25 @@ class _Planner:
                 self.scratch[step] = tuple(taken)
                 for block, _, _ in taken:
                     self._release(block)
+            if step in self.schedule.loops:
+                self._plan_body(step)
             for value in dying:
                 held = self.block.get(value)
                 if held is not None and held is not reused:
                     self._release(held)
         return Plan(
-            tuple(self.blocks), self.block, self.fresh, self.in_parameter, self.scratch, self.overwrites
-        )
+            tuple(self.blocks), self.block, self.fresh, self.in_parameter, self.scratch, self.overwrites,
+            self.loops,
+        )  # fmt: skip
+
+    def _plan_body(self, step: Tensor) -> None:
+        """The body takes its blocks from those that are free while the loop runs, and gives all back."""
+        plan = self.loops[step] = _Planner(self.schedule.loops[step], self).plan()
+        scratch = [block for taken in plan.scratch.values() for block, _, _ in taken]
+        free = {number for _, number in self.free}
+        for block in dict.fromkeys([*plan.block.values(), *scratch]):
+            if block.number not in free:
+                self._release(block)
 
     def _overwritten(self, step: Tensor, dying: list[Tensor]) -> Block | None:
         for position in EMITTERS[step.op.name].overwrites(step):

@@ -7,15 +7,19 @@ The source has two functions. ``workspace(sizes)`` makes the buffers and their v
 from __future__ import annotations
 
 import linecache
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from graphc.codegen.emitters import EMITTERS, dtype_source, literal_source, slice_source, tuple_source
+from graphc.codegen.loops import LoopWriter
 from graphc.codegen.memory import Block, Plan
 from graphc.codegen.names import Namespace, comment, suggested_name
 from graphc.codegen.schedule import Schedule
 from graphc.codegen.views import is_literal, is_view, owner
+from graphc.ir.body import with_bodies
 from graphc.ir.dimension import Dim, Shape, dim_source, symbols_of
 from graphc.ir.dtype import DType
 from graphc.ir.origin import Location
@@ -69,7 +73,7 @@ class Program:
 class _At:
     """A step's place in the program (see ``emitters.At``)."""
 
-    def __init__(self, writer: _Writer, step: Tensor, out: str, overwritten: int | None) -> None:
+    def __init__(self, writer: Writer, step: Tensor, out: str, overwritten: int | None) -> None:
         self.writer, self.step, self.out, self.overwritten = writer, step, out, overwritten
 
     def operand(self, position: int) -> str:
@@ -100,8 +104,13 @@ class _At:
     def where(self) -> str:
         return repr(comment(self.step.location.short))
 
+    def loop(self) -> None:
+        LoopWriter(self.writer, self.step, self.out).write()
 
-class _Writer:
+
+class Writer:
+    """Writes a program; inside a loop, its body, whose nodes have variables of their own."""
+
     def __init__(
         self, schedule: Schedule, plan: Plan, places: dict[Tensor, int], nan_checks: str | None
     ) -> None:
@@ -111,7 +120,8 @@ class _Writer:
         # The user's own names come first, so that they stay as they are.
         self.variables = {node: self.names.unique(node.name or "x") for node in graph.inputs}
         self.variables |= {node: self.names.unique(node.name or "w") for node in graph.parameters}
-        symbols = symbols_of(size for node in (*graph.inputs, *schedule.order) for size in node.shape)
+        nodes = (*graph.inputs, *with_bodies(schedule.order))
+        symbols = symbols_of(size for node in nodes for size in node.shape)
         self.symbols = {s.name: self.names.unique(s.name) for s in symbols}
         self.setup: list[str] = []  # the lines of workspace()
         self.handed_over: dict[str, None] = {}  # variables that workspace() returns, in order
@@ -121,6 +131,7 @@ class _Writer:
         self.constants: list[np.ndarray] = []
         self.constant_lines: list[str] = []
         self.statements: list[tuple[str, Tensor | None]] = []
+        self.depth = 0  # of loops around what is written
         self.sizes_in_compute = False
         self.writing_setup = False
         self.kernels: dict[str, None] = {}
@@ -229,16 +240,28 @@ class _Writer:
         if view.op.name == "stop_gradient":
             self.variables[view] = base
             return
-        name = self.names.unique(suggested_name(view))
         whose = owner(view)
-        once = base in self.resident or whose.op.name == "constant" or is_literal(whose)
+        always = whose.op.name == "constant" or is_literal(whose)
+        self.variables[view] = self._view_variable(
+            suggested_name(view), lambda: self._view(view, base), base in self.resident or always, view
+        )
+
+    def _view_variable(self, suggestion: str, expression: Callable[[], str], once: bool, node: Tensor) -> str:
+        name = self.names.unique(suggestion)
         if once:
             with _Setup(self):
-                self.setup.append(f"{name} = {self._view(view, base)}")
+                self.setup.append(f"{name} = {expression()}")
             self.resident.add(name)
         else:
-            self.statements.append((f"{name} = {self._view(view, base)}", view))
-        self.variables[view] = name
+            self.emit(f"{name} = {expression()}", node)
+        return name
+
+    def alias(self, suggestion: str, expression: Callable[[], str], base: str, node: Tensor) -> str:
+        """A variable for a view of what ``base`` holds, made with it; ready to be used."""
+        name = self._view_variable(suggestion, expression, base in self.resident, node)
+        if name in self.resident:
+            self.handed_over.setdefault(name)
+        return name
 
     def _view(self, view: Tensor, base: str) -> str:
         match view.op.name:
@@ -265,22 +288,47 @@ class _Writer:
                 return f"{base}[{index or '...'}]"
 
     # -- statements --------------------------------------------------------------------------------
-    def write(self) -> Program:
+    def emit(self, text: str, node: Tensor | None, remark: str = "") -> None:
+        """Append a statement, with what is worth a comment."""
+        text = f"{'    ' * self.depth}{text}"
+        if remark:
+            text = f"{text.ljust(_COMMENT_COLUMN)}  # {comment(remark)}"
+        self.statements.append((text, node))
+
+    @contextmanager
+    def inside(self, schedule: Schedule, plan: Plan, variables: dict[Tensor, str]) -> Iterator[None]:
+        """While open, the body of a loop is written."""
+        kept = self.schedule, self.plan, self.variables, self.scratch_names
+        self.schedule, self.plan, self.variables, self.scratch_names = schedule, plan, variables, {}
+        self.depth += 1
+        yield
+        self.depth -= 1
+        self.schedule, self.plan, self.variables, self.scratch_names = kept
+
+    def write_steps(self) -> None:
+        """The steps of the program or of the body, under the user's lines that they come from."""
         previous: object = None
         for step in self.schedule.steps:
             place = (step.scope, step.location, step.role)
             if place != previous:
-                self.statements.append((self._heading(step), None))
+                self.emit(self._heading(step), None)
                 previous = place
             self._write_step(step)
+
+    def write_updates(self) -> None:
+        """New values that could not be written straight over the old ones."""
+        for parameter, new in self.schedule.graph.updates:
+            if new not in self.plan.in_parameter:
+                self.emit(f"np.copyto({self.variables[parameter]}, {self.reference(new)})", new)
+
+    def write(self) -> Program:
+        """The whole program."""
+        self.write_steps()
         graph = self.schedule.graph
         # What is returned of a parameter is its value before the call: taken before it is written.
         results = [self._result(o) for o in graph.outputs]
-        for parameter, new in graph.updates:
-            if new not in self.plan.in_parameter:
-                text = f"np.copyto({self.variables[parameter]}, {self.reference(new)})"
-                self.statements.append((text, new))
-        self.statements.append((f"return {tuple_source(results) if results else '()'}", None))
+        self.write_updates()
+        self.emit(f"return {tuple_source(results) if results else '()'}", None)
         return self._assemble()
 
     def _heading(self, step: Tensor) -> str:
@@ -296,26 +344,20 @@ class _Writer:
         parameter = self.plan.in_parameter.get(step)
         if parameter is not None:
             self.variables[step] = self.variables[parameter]
-        elif step in self.plan.fresh:
+        elif step in self.plan.fresh and step not in self.variables:
             name = self.variables[step] = self.names.unique(suggested_name(step))
-            self.statements.append(
-                (f"{name} = np.empty({self.shape(step.shape)}, {dtype_source(step.dtype)})", step)
-            )
+            self.emit(f"{name} = np.empty({self.shape(step.shape)}, {dtype_source(step.dtype)})", step)
         out = self.reference(step)
         emitter = EMITTERS[step.op.name]
         if emitter.kernel is not None:
             self.kernels.setdefault(emitter.kernel)
         lines = emitter.lines(_At(self, step, out, self.plan.overwrites.get(step)))
         for k, line in enumerate(lines):
-            if k == 0:
-                line = f"{line.ljust(_COMMENT_COLUMN)}  # {comment(format_type(step))}"
-            self.statements.append((line, step))
+            self.emit(line, step, "" if k else format_type(step))
         if self.nan_checks and step.dtype.kind == "f":
             self.kernels.setdefault("check_finite")
             where = repr(comment(step.location.short))
-            self.statements.append(
-                (f"check_finite({out}, {step.op.name!r}, {where}, {self.nan_checks == 'inf'})", step)
-            )
+            self.emit(f"check_finite({out}, {step.op.name!r}, {where}, {self.nan_checks == 'inf'})", step)
 
     def _result(self, output: Tensor) -> str:
         whose = owner(output)
@@ -328,7 +370,7 @@ class _Writer:
             value = f"{value}.copy()"
         if whose.op.name == "parameter":
             name = self.names.unique(f"old_{suggested_name(output)}")
-            self.statements.append((f"{name} = {value}", None))
+            self.emit(f"{name} = {value}", None)
             return name
         return value
 
@@ -389,7 +431,7 @@ class _Writer:
 class _Setup:
     """While open, sizes are written for workspace(), which has them as arguments."""
 
-    def __init__(self, writer: _Writer) -> None:
+    def __init__(self, writer: Writer) -> None:
         self.writer = writer
 
     def __enter__(self) -> None:
@@ -406,4 +448,4 @@ def write_program(
 
     ``nan_checks`` is None, "nan" or "inf": which values stop the program where they first appear.
     """
-    return _Writer(schedule, plan, places, nan_checks).write()
+    return Writer(schedule, plan, places, nan_checks).write()

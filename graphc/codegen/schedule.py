@@ -7,6 +7,7 @@ as its cotangent exists, and the memory of that layer is free again before the n
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from graphc.codegen.views import is_view, owner
@@ -25,11 +26,15 @@ COPY = Op(
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """``order`` lists every node, ``steps`` those that compute something, in the order of execution."""
+    """``order`` lists every node, ``steps`` those that compute something, in the order of execution.
+
+    ``loops`` gives for each step that is a loop the schedule of its body.
+    """
 
     graph: Graph
     order: tuple[Tensor, ...]
     steps: tuple[Tensor, ...]
+    loops: Mapping[Tensor, Schedule]
 
 
 def schedule(graph: Graph) -> Schedule:
@@ -39,8 +44,20 @@ def schedule(graph: Graph) -> Schedule:
     for node in graph.nodes:
         depth[node] = 1 + max([depth[i] for i in node.inputs], default=0)
     order = topological_order(_roots(graph, depth))
-    steps = [n for n in order if n.inputs or n.op.family == "random"]
-    return Schedule(graph, tuple(order), tuple(n for n in steps if not is_view(n)))
+    steps = [n for n in order if (n.inputs or n.op.family in ("random", "loop")) and not is_view(n)]
+    loops = {n: schedule(_body_graph(n)) for n in steps if n.op.family == "loop"}
+    return Schedule(graph, tuple(order), tuple(steps), loops)
+
+
+def _body_graph(loop: Tensor) -> Graph:
+    """A loop's body as a graph: a carry that is not recorded is updated in its place, as parameters are."""
+    body, record = loop.attrs["body"], loop.attrs["record"]
+    pairs = list(zip(body.carries, body.next, record, strict=True))
+    return Graph(
+        body.placeholders,
+        (*[new for _, new, recorded in pairs if recorded], *body.outputs),
+        tuple((carry, new) for carry, new, recorded in pairs if not recorded),
+    )
 
 
 def _roots(graph: Graph, depth: dict[Tensor, int]) -> list[Tensor]:

@@ -7,6 +7,7 @@ estimate derivatives of real functions", SIAM Review 40 (1998).
 from __future__ import annotations
 
 from graphc.compare.point import Parameter, Point
+from graphc.ir.body import with_bodies
 from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import depends_on
 from graphc.runtime.interpreter import Array
@@ -35,8 +36,9 @@ NOT_ANALYTIC: dict[str, str] = {
 def obstacle(point: Point) -> str | None:
     """Why the complex step does not apply: the first op in its way, or None."""
     moving = depends_on(point.order, [p.tensor for p in point.parameters])
-    for node in point.order:
-        if node in moving and node.inputs and node.op.name in NOT_ANALYTIC:
+    reached = (node for node in point.order if node in moving)
+    for node in with_bodies(reached):
+        if node.inputs and node.op.name in NOT_ANALYTIC:
             return f"{node.op.name} at {node.location.short}: {NOT_ANALYTIC[node.op.name]}"
     return None
 

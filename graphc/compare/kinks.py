@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from graphc.compare.point import Parameter, Point
+from graphc.ir.body import resolved
 from graphc.ir.op import Attrs
 from graphc.ir.origin import Location
 from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import depends_on
+from graphc.ops.loop import step_values
 from graphc.runtime.interpreter import Array
 
 # An op's piece by its operands: a code that changes where the derivative may jump, and the distance.
@@ -57,6 +59,21 @@ def _at_ties(largest: Callable[..., Any]) -> Piece:
     return piece
 
 
+def _in_steps(attrs: Attrs, *operands: Array) -> tuple[Array, Array]:
+    """The pieces of all steps of a loop, one after the other."""
+    body = attrs["body"]
+    inside = [n for n in body.order if n.op.name in PIECES]
+    codes: list[Array] = []
+    distances: list[Array] = []
+    for known in step_values(attrs, *operands) if inside else ():
+        for node in inside:
+            settings = {k: resolved(v, body.sizes or {}) for k, v in node.attrs.items()}
+            code, distance = PIECES[node.op.name](settings, *[known[i] for i in node.inputs])
+            codes.append(np.ravel(code).astype(float))
+            distances.append(np.ravel(np.broadcast_to(distance, np.shape(code))))
+    return np.concatenate(codes or [np.zeros(0)]), np.concatenate(distances or [np.zeros(0)])
+
+
 PIECES: dict[str, Piece] = {
     **dict.fromkeys(("relu", "abs", "sign"), _at_zero),
     **dict.fromkeys(("floor", "ceil", "trunc"), _at_integers),
@@ -67,6 +84,7 @@ PIECES: dict[str, Piece] = {
     "clip": _at_bounds,
     **dict.fromkeys(("max", "argmax"), _at_ties(np.max)),
     **dict.fromkeys(("min", "argmin"), _at_ties(np.min)),
+    "scan": _in_steps,
 }
 """Pieces by op name; a ``where`` is covered by the comparisons in its condition."""
 
@@ -103,7 +121,8 @@ class KinkWatch:
             for node in self._nodes:
                 operands = values[start : start + len(node.inputs)]
                 start += len(node.inputs)
-                found.append(PIECES[node.op.name](node.attrs, *operands))
+                attrs = {k: resolved(v, self._point.sizes) for k, v in node.attrs.items()}
+                found.append(PIECES[node.op.name](attrs, *operands))
         return found
 
     def crossed(self, parameter: Parameter, step: float, values: Sequence[Array]) -> list[Kink]:

@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 
 from graphc.errors import GraphError
-from graphc.ir.build import with_attrs
+from graphc.ir.body import Body
+from graphc.ir.build import apply, rebuilt, with_attrs
 from graphc.ir.dimension import evaluate_dim
 from graphc.ir.dtype import FLOAT64, is_float
-from graphc.ir.origin import user_location
+from graphc.ir.origin import inheriting, user_location
 from graphc.ir.tensor import Tensor
-from graphc.ir.traversal import topological_order, transformed
+from graphc.ir.traversal import topological_order
 from graphc.ops.elementwise import CAST, STOP_GRADIENT
+from graphc.ops.loop import SCAN
 from graphc.ops.sources import CONSTANT
 from graphc.runtime.interpreter import Array, bind_sizes, interpret
 
@@ -128,4 +130,24 @@ def _in_float64(order: Sequence[Tensor]) -> dict[Tensor, Tensor]:
             return with_attrs(node, {**node.attrs, "dtype": FLOAT64})
         return node
 
-    return transformed(order, change)
+    new: dict[Tensor, Tensor] = {}
+    for node in order:
+        operands = tuple([new[i] for i in node.inputs])
+        if node.op is SCAN:
+            with inheriting(node.origins):
+                attrs = {**node.attrs, "body": _body_in_float64(node.attrs["body"])}
+                new[node] = apply(SCAN, operands, node.name, **attrs)
+        else:
+            new[node] = change(rebuilt(node, operands))
+    return new
+
+
+def _body_in_float64(body: Body) -> Body:
+    double = _in_float64(list(dict.fromkeys([*body.placeholders, *body.order])))
+
+    def moved(nodes: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        return tuple([double[n] for n in nodes])
+
+    return Body(
+        moved(body.carries), moved(body.xs), moved(body.constants), moved(body.next), moved(body.outputs)
+    )

@@ -98,6 +98,8 @@ def op_label(node: Tensor, numbers: list[str | None]) -> str:
         return "xᵀ"
     if name == "einsum":
         return f"einsum {node.attrs['equation'].replace('->', ' → ')}"
+    if name == "scan":
+        return f"scan ×{_size(node.attrs['length'])}{' reversed' if node.attrs['reverse'] else ''}"
     if name == "dimension":
         return _size(node.attrs["value"])
     details = [f"{k}={_detail(v)}" for k, v in node.attrs.items() if _tells(node, k, v)]

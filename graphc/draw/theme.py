@@ -65,6 +65,7 @@ LIGHT = Theme(
             "convolution": Tone("#f8dbe6", "#aa3377"),
             "shape": Tone("#eceff1", "#7b8794"),
             "indexing": Tone("#f7efc9", "#a38a20"),
+            "loop": Tone("#dff0dc", "#4d8f45"),
         }
     ),
     roles=MappingProxyType(
@@ -98,6 +99,7 @@ DARK = Theme(
             "convolution": Tone("#4a2136", "#e58ab4"),
             "shape": Tone("#343b43", "#9aa5b1"),
             "indexing": Tone("#46401f", "#d9c35a"),
+            "loop": Tone("#24401f", "#86c67c"),
         }
     ),
     roles=MappingProxyType(

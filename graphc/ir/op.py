@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
 Attrs: TypeAlias = Mapping[str, Any]
 Family = Literal[
-    "source", "random", "elementwise", "reduction", "linear algebra", "convolution", "shape", "indexing"
+    "source",
+    "random",
+    "elementwise",
+    "reduction",
+    "linear algebra",
+    "convolution",
+    "shape",
+    "indexing",
+    "loop",
 ]
 Rule: TypeAlias = "Callable[[tuple[Tensor, ...], Attrs], tuple[Shape, DType]]"
 

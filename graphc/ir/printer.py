@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.ir.body import Body, bodies_of
 from graphc.ir.graph import Graph
 from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import topological_order
@@ -57,6 +58,11 @@ def format_call(node: Tensor, labels: dict[Tensor, str]) -> str:
     return f"{node.op.name}({', '.join(arguments)})"
 
 
+def _placeholders(body: Body) -> str:
+    groups = (("carries", body.carries), ("xs", body.xs), ("constants", body.constants))
+    return "; ".join(f"{kind} {', '.join(p.name or '' for p in nodes)}" for kind, nodes in groups if nodes)
+
+
 def node_labels(order: Iterable[Tensor]) -> dict[Tensor, str]:
     """A short label for each node: its name where that is unique, else a number."""
     labels: dict[Tensor, str] = {}
@@ -92,6 +98,10 @@ def text_form(graph: Graph | Tensor | Sequence[Tensor], *, locations: bool = Fal
     for node in order:
         line = f"{labels[node]} : {format_type(node)} = {format_call(node, labels)}"
         lines.append(f"{line}  # {node.location.short}" if locations else line)
+        for body in bodies_of(node):
+            lines.append(f"  for each of {node.attrs['length']} steps, from {_placeholders(body)}:")
+            inner = Graph((), body.results)
+            lines += [f"    {text}" for text in text_form(inner, locations=locations).splitlines()]
     for parameter, new in updates:
         lines.append(f"update {labels.get(parameter, parameter.name)} <- {labels[new]}")
     lines.append(f"return {', '.join(labels[o] for o in outputs)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from graphc.errors import GraphError
+from graphc.ir.body import bodies_of
 from graphc.ir.dimension import format_shape, same_shape
 from graphc.ir.graph import Graph
 from graphc.ir.tensor import Tensor
@@ -19,6 +20,8 @@ class Verifier:
         for node in graph.nodes:
             if node not in self._sound:
                 self._check(node, stage)
+                for body in bodies_of(node):
+                    self.verify(body.graph, f"{stage}, body of a loop")
                 self._sound.add(node)
         known = set(graph.inputs)
         for node in graph.nodes:

@@ -67,6 +67,8 @@ from graphc.nn.adaptive_pooling import (
 from graphc.nn.attention import positional_encoding, scaled_dot_product_attention
 from graphc.nn.attention_layers import MultiHeadAttention, TransformerBlock
 from graphc.nn.axis_activations import glu, log_softmax, maxout, softmax
+from graphc.nn.cell_layers import GRUCell, LSTMCell, RNNCell
+from graphc.nn.cells import gru_cell, lstm_cell, rnn_cell
 from graphc.nn.classification import cross_entropy, kl_div, nll_loss
 from graphc.nn.containers import Sequential
 from graphc.nn.convolution import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
@@ -122,6 +124,7 @@ from graphc.nn.pooling_layers import (
     MaxPool2d,
     MaxPool3d,
 )
+from graphc.nn.recurrent import GRU, LSTM, RNN
 from graphc.nn.regions import box_area, box_iou, generalized_box_iou, roi_align
 from graphc.nn.resampling import interpolate
 from graphc.nn.resampling_layers import (
@@ -147,6 +150,9 @@ __all__ = [
     "ELU",
     "GELU",
     "GLU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "SELU",
     "Activation",
     "AdaptiveAvgPool1d",
@@ -174,6 +180,7 @@ __all__ = [
     "Dropout3d",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "GlobalAvgPool",
     "GlobalMaxPool",
     "GroupNorm",
@@ -186,6 +193,7 @@ __all__ = [
     "LPPool1d",
     "LPPool2d",
     "LPPool3d",
+    "LSTMCell",
     "Layer",
     "LayerNorm",
     "LeakyReLU",
@@ -201,6 +209,7 @@ __all__ = [
     "PixelShuffle",
     "PixelUnshuffle",
     "RMSNorm",
+    "RNNCell",
     "ReLU",
     "ReLU6",
     "Residual",
@@ -253,6 +262,7 @@ __all__ = [
     "glu",
     "grid_sample",
     "group_norm",
+    "gru_cell",
     "hard_logistic",
     "hardshrink",
     "hardsigmoid",
@@ -272,6 +282,7 @@ __all__ = [
     "lp_pool1d",
     "lp_pool2d",
     "lp_pool3d",
+    "lstm_cell",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
@@ -291,6 +302,7 @@ __all__ = [
     "relu",
     "relu6",
     "rms_norm",
+    "rnn_cell",
     "roi_align",
     "scaled_dot_product_attention",
     "selu",

@@ -8,6 +8,7 @@ from graphc.ops import (
     elementwise,
     indexing,
     linear_algebra,
+    loop,
     numpy_dispatch,
     pooling,
     reductions,
@@ -115,6 +116,7 @@ from graphc.ops.reductions import (
     sum,
     var,
 )
+from graphc.ops.scanning import scan
 from graphc.ops.shape import (
     broadcast_to,
     concatenate,
@@ -141,6 +143,7 @@ _FAMILIES = (
     shape,
     windows,
     indexing,
+    loop,
 )
 REGISTRY: dict[str, Op] = {op.name: op for family in _FAMILIES for op in family.OPS}
 
@@ -244,6 +247,7 @@ __all__ = [
     "roll",
     "round",
     "rsqrt",
+    "scan",
     "sigmoid",
     "sign",
     "sin",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import Counter
 from typing import Any
 
 import numpy as np
 
+from graphc.ir.body import Body
 from graphc.ir.build import rebuilt, with_origins
 from graphc.ir.graph import Graph
 from graphc.ir.origin import merged_origins
@@ -22,8 +24,31 @@ def _key(node: Tensor) -> tuple[Any, ...]:
             continue
         elif isinstance(value, float):
             value = value.hex()  # tells 0.0 from −0.0, and NaN is itself
+        elif isinstance(value, Body):
+            value = _body_key(value)
         attrs.append((name, value))
     return (node.op, tuple(map(id, node.inputs)), tuple(attrs))
+
+
+# Bodies never change, and several passes ask.
+_body_keys: weakref.WeakKeyDictionary[Body, tuple[Any, ...]] = weakref.WeakKeyDictionary()
+
+
+def _body_key(body: Body) -> tuple[Any, ...]:
+    """What a body computes, without the identity of its nodes: two that were built alike are equal."""
+    known = _body_keys.get(body)
+    if known is None:
+        number = {node: k for k, node in enumerate(body.placeholders)}
+        parts: list[Any] = [(len(body.carries), len(body.xs), len(body.next))]
+        parts += [(p.shape, p.dtype) for p in body.placeholders]
+        for node in body.order:
+            if node not in number:
+                number[node] = len(number)
+                op, _, attrs = _key(node)
+                parts.append((op, tuple(number[i] for i in node.inputs), attrs))
+        parts.append(tuple(number[r] for r in body.results))
+        known = _body_keys[body] = tuple(parts)
+    return known
 
 
 class CommonSubexpressions:

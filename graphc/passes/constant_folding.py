@@ -21,7 +21,8 @@ from graphc.ops.sources import CONSTANT
 # A folded value larger than this, and than what it was made of, would only make the program larger.
 _LARGEST_BYTES = 64 * 1024
 # Their result is a view that repeats elements: keeping the op is smaller than keeping the result.
-_KEPT = frozenset({"broadcast_to"})
+# A loop is left to the run, however little it computes from: it may be long.
+_KEPT = frozenset({"broadcast_to", "scan"})
 
 
 class ConstantFolding:

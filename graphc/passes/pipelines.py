@@ -13,6 +13,9 @@ from graphc.ir.verifier import Verifier
 from graphc.passes.common_subexpressions import CommonSubexpressions
 from graphc.passes.constant_folding import ConstantFolding
 from graphc.passes.dead_nodes import DeadNodes
+from graphc.passes.loop_bodies import LoopBodies
+from graphc.passes.loop_results import LoopResults
+from graphc.passes.loop_values import LoopValues
 from graphc.passes.lowering import Lowering
 from graphc.passes.window_sums import WindowSums
 from graphc.rewrite import rules
@@ -33,15 +36,23 @@ CLEANING: tuple[Pass, ...] = (
     ConstantFolding(),
     CommonSubexpressions(),
 )
-NONE: tuple[Pass, ...] = (Lowering(),)
-EXACT: tuple[Pass, ...] = (
+
+
+def _with_loops(*passes: Pass) -> tuple[Pass, ...]:
+    """The passes, then the same on the bodies of loops; what came out of a body may exist already."""
+    first = (LoopValues(), LoopResults())
+    return (*first, *passes, LoopBodies((*first, *passes)), CommonSubexpressions())
+
+
+NONE: tuple[Pass, ...] = (Lowering(), LoopBodies((Lowering(),)))
+EXACT: tuple[Pass, ...] = _with_loops(
     *CLEANING,
     Rewriting("simplification", rules.EXACT),
     Lowering(),
     *CLEANING,
     Rewriting("simplification", rules.EXACT),
 )
-DEFAULT: tuple[Pass, ...] = (
+DEFAULT: tuple[Pass, ...] = _with_loops(
     *CLEANING,
     Rewriting("stabilisation", (*rules.EXACT, *rules.STABILISATION)),
     Lowering(),
@@ -50,7 +61,7 @@ DEFAULT: tuple[Pass, ...] = (
     Rewriting("simplification", (*rules.EXACT, *rules.STRENGTH)),
     CommonSubexpressions(),
 )
-FAST: tuple[Pass, ...] = (
+FAST: tuple[Pass, ...] = _with_loops(
     *CLEANING,
     Rewriting("stabilisation", (*rules.EXACT, *rules.STABILISATION)),
     Lowering(),

@@ -49,6 +49,13 @@ def node_cost(node: Tensor) -> float:
     return _CALL + weight * size
 
 
+def is_costly(node: Tensor) -> bool:
+    """Whether the node costs clearly more than moving its elements: a function, a reduction, a product."""
+    if node.op.family == "elementwise":
+        return _WEIGHTS.get(node.op.name, 1.0) >= 2
+    return node.op.family not in ("source", "shape", "random")
+
+
 def cost(outputs: Iterable[Tensor]) -> float:
     """The cost of all nodes below the outputs."""
     return sum(map(node_cost, topological_order(outputs)))

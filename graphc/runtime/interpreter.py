@@ -13,6 +13,7 @@ import numpy as np
 import sympy
 
 from graphc.errors import GraphError, ShapeError
+from graphc.ir.body import resolved
 from graphc.ir.dimension import Dim, evaluate_dim, format_shape
 from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import topological_order
@@ -44,15 +45,6 @@ def bind_sizes(declared: Sequence[tuple[Tensor, tuple[int, ...]]]) -> dict[str, 
                 location=tensor.location,
             )
     return sizes
-
-
-def resolved(value: object, sizes: Mapping[str, int]) -> Any:
-    """An attribute with every symbolic size replaced by its number."""
-    if isinstance(value, sympy.Expr):
-        return evaluate_dim(value, sizes)
-    if isinstance(value, tuple):
-        return tuple(resolved(v, sizes) for v in value)
-    return value
 
 
 def interpret(

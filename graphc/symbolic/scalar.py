@@ -157,6 +157,7 @@ WITHOUT_SCALAR_FORM: dict[str, str] = {
     "convolution": "it reads many elements; index notation is needed",
     "shape": "it places elements; index notation is needed",
     "indexing": "it selects elements by integers; index notation is needed",
+    "loop": "it repeats a body: its derivative is a loop again, not a formula",
     "isnan": "real numbers are never NaN: the question has no real form",
     "isinf": "real numbers are never infinite: the question has no real form",
     "isfinite": "real numbers are always finite: the question has no real form",

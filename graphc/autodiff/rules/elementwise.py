@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from graphc.autodiff.pieces import fitted
+from graphc.autodiff.pieces import fitted, total
 from graphc.autodiff.rule import (
     Custom,
     Over,
@@ -14,7 +14,6 @@ from graphc.autodiff.rule import (
     Rule,
     not_differentiable,
     product,
-    total,
     zero,
 )
 from graphc.ir.op import Op
