@@ -8,7 +8,7 @@
 np.float32(0.5)
 """
 
-from graphc import autodiff, compare, datasets, diagnosis, init, nn, optim, symbolic
+from graphc import analysis, autodiff, compare, datasets, diagnosis, init, nn, optim, symbolic
 from graphc.autodiff import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from graphc.compare import GradientReport, compare_gradients
 from graphc.compiler import compile
@@ -179,6 +179,7 @@ __all__ = [
     "abs",
     "add",
     "all",
+    "analysis",
     "any",
     "arange",
     "arccos",

@@ -1,5 +1,6 @@
 """Functions of networks, losses, layers and their parameters: everything here is written in public ops."""
 
+from graphc.analysis import ReceptiveField, ReceptiveFields, receptive_field, receptive_fields
 from graphc.nn.activation_layers import (
     CELU,
     ELU,
@@ -203,6 +204,8 @@ __all__ = [
     "RMSNorm",
     "ReLU",
     "ReLU6",
+    "ReceptiveField",
+    "ReceptiveFields",
     "Residual",
     "ResidualBlock",
     "Sequential",
@@ -288,6 +291,8 @@ __all__ = [
     "pixel_unshuffle",
     "positional_encoding",
     "prelu",
+    "receptive_field",
+    "receptive_fields",
     "relu",
     "relu6",
     "rms_norm",
