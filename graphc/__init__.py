@@ -28,6 +28,7 @@ from graphc.ir.printer import text_form
 from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import substitute
 from graphc.nn.parameters import parameters
+from graphc.nn.summary import Summary, summary
 from graphc.ops import (
     abs,
     add,
@@ -173,6 +174,7 @@ __all__ = [
     "History",
     "NonFiniteError",
     "ShapeError",
+    "Summary",
     "Tensor",
     "UnsupportedError",
     "__version__",
@@ -306,6 +308,7 @@ __all__ = [
     "substitute",
     "subtract",
     "sum",
+    "summary",
     "swapaxes",
     "symbolic",
     "take",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, TypeAlias
 
+from graphc.analysis.columns import aligned
 from graphc.analysis.walk import Walk
 from graphc.errors import ShapeError
 from graphc.ir.dimension import Dim, Shape, format_shape, simplified
@@ -154,9 +155,3 @@ def _short(value: object) -> str:
 
 def _by(values: Sequence[object]) -> str:
     return "×".join(map(_short, values)) or "—"
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of cells as lines with straight columns."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)

@@ -14,7 +14,7 @@ from graphc.ir.traversal import depends_on, users
 
 # What a layer is named after, the most telling first.
 _TELLING = ("convolution", "linear algebra")
-_BEGINNING = frozenset({"max_pool", "window", "scatter_add"})
+_BEGINNING = frozenset({"max_pool", "window", "scatter_add", "reshape"})
 
 
 @dataclass(eq=False)

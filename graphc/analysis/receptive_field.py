@@ -53,7 +53,7 @@ def receptive_field(y: Tensor, x: Tensor, at: At = None, axis: Axes = None) -> R
 def receptive_fields(y: Tensor, x: Tensor, axis: Axes = None) -> ReceptiveFields:
     """The receptive field on ``x`` of every layer on the way to ``y``: a row a scope.
 
-    Outside scopes a row each for convolutions, poolings and products. ``axis`` and errors as in
+    Outside scopes a row each for convolutions, poolings, products and reshapes. ``axis`` and errors as in
     `receptive_field`.
 
     >>> import graphc as gc
@@ -68,7 +68,12 @@ def receptive_fields(y: Tensor, x: Tensor, axis: Axes = None) -> ReceptiveFields
     order = topological_order([y])
     way = _way(order, y, x)
     rows = []
-    for group in grouped(order):
+    groups = grouped(order)
+    # A scope's own nodes between the layers inside it, such as activations, are no layer.
+    last = {g.scope[:depth]: g for g in groups for depth in range(1, len(g.scope) + 1)}
+    for group in groups:
+        if group.scope and last[group.scope] is not group:
+            continue
         nodes = set(group.nodes)
         output = next((n for n in reversed(way) if n in nodes and n is not x), None)
         if output is not None:

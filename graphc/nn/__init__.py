@@ -141,6 +141,11 @@ from graphc.nn.resampling_layers import (
 from graphc.nn.sampling import affine_grid, grid_sample
 from graphc.nn.shuffling import channel_shuffle, pixel_shuffle, pixel_unshuffle
 from graphc.nn.state import state_updates
+from graphc.nn.summary import (
+    LayerSummary,
+    Summary,
+    summary,
+)
 
 __all__ = [
     "ACTIVATIONS",
@@ -189,6 +194,7 @@ __all__ = [
     "LPPool3d",
     "Layer",
     "LayerNorm",
+    "LayerSummary",
     "LeakyReLU",
     "LogSigmoid",
     "LogSoftmax",
@@ -215,6 +221,7 @@ __all__ = [
     "Softplus",
     "Softshrink",
     "Softsign",
+    "Summary",
     "Swish",
     "Tanh",
     "Tanhshrink",
@@ -307,6 +314,7 @@ __all__ = [
     "softshrink",
     "softsign",
     "state_updates",
+    "summary",
     "swish",
     "tanh",
     "tanhshrink",
