@@ -8,7 +8,7 @@
 np.float32(0.5)
 """
 
-from graphc import autodiff, compare, datasets, diagnosis, init, nn, optim, symbolic
+from graphc import analysis, autodiff, compare, datasets, diagnosis, init, nn, optim, symbolic
 from graphc.autodiff import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from graphc.compare import GradientReport, compare_gradients
 from graphc.compiler import compile
@@ -28,6 +28,7 @@ from graphc.ir.printer import text_form
 from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import substitute
 from graphc.nn.parameters import parameters
+from graphc.nn.summary import Summary, summary
 from graphc.ops import (
     abs,
     add,
@@ -174,12 +175,14 @@ __all__ = [
     "History",
     "NonFiniteError",
     "ShapeError",
+    "Summary",
     "Tensor",
     "UnsupportedError",
     "__version__",
     "abs",
     "add",
     "all",
+    "analysis",
     "any",
     "arange",
     "arccos",
@@ -307,6 +310,7 @@ __all__ = [
     "substitute",
     "subtract",
     "sum",
+    "summary",
     "swapaxes",
     "symbolic",
     "take",

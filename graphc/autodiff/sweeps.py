@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from graphc.analysis.operations import operations
 from graphc.autodiff.derivatives import jacobian
-from graphc.ir.body import bodies_of
 from graphc.ir.dimension import Dim, element_count, simplified
 from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import topological_order
-from graphc.ops.convolution import multiplication_count
 
 
 @dataclass(frozen=True)
@@ -61,31 +60,3 @@ def _added(y: Tensor, derivative: Tensor) -> tuple[int, Dim]:
     for node in added:
         total = total + operations(node)
     return len(added), simplified(total)
-
-
-def operations(node: Tensor) -> Dim:
-    """Scalar operations of one node; moving elements about is none."""
-    match node.op.family:
-        case "elementwise":
-            return element_count(node.shape)
-        case "reduction":
-            return element_count(node.inputs[0].shape)
-        case "convolution":
-            return multiplication_count(node)
-        case "linear algebra":
-            if node.op.name == "matmul":
-                return element_count(node.shape) * node.inputs[0].shape[-1]
-            terms = node.attrs["equation"].split("->")[0].split(",")
-            sizes = {
-                letter: size
-                for term, operand in zip(terms, node.inputs, strict=True)
-                for letter, size in zip(term, operand.shape, strict=True)
-            }
-            return element_count(sizes.values())
-        case "loop":
-            inside: Dim = 0
-            for body in bodies_of(node):
-                for inner in body.order:
-                    inside = inside + operations(inner)
-            return node.attrs["length"] * inside
-    return 0

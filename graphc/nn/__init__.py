@@ -1,5 +1,6 @@
 """Functions of networks, losses, layers and their parameters: everything here is written in public ops."""
 
+from graphc.analysis import ReceptiveField, ReceptiveFields, receptive_field, receptive_fields
 from graphc.nn.activation_layers import (
     CELU,
     ELU,
@@ -143,6 +144,11 @@ from graphc.nn.resampling_layers import (
 from graphc.nn.sampling import affine_grid, grid_sample
 from graphc.nn.shuffling import channel_shuffle, pixel_shuffle, pixel_unshuffle
 from graphc.nn.state import state_updates
+from graphc.nn.summary import (
+    LayerSummary,
+    Summary,
+    summary,
+)
 
 __all__ = [
     "ACTIVATIONS",
@@ -196,6 +202,7 @@ __all__ = [
     "LSTMCell",
     "Layer",
     "LayerNorm",
+    "LayerSummary",
     "LeakyReLU",
     "LogSigmoid",
     "LogSoftmax",
@@ -212,6 +219,8 @@ __all__ = [
     "RNNCell",
     "ReLU",
     "ReLU6",
+    "ReceptiveField",
+    "ReceptiveFields",
     "Residual",
     "ResidualBlock",
     "Sequential",
@@ -221,6 +230,7 @@ __all__ = [
     "Softplus",
     "Softshrink",
     "Softsign",
+    "Summary",
     "Swish",
     "Tanh",
     "Tanhshrink",
@@ -299,6 +309,8 @@ __all__ = [
     "pixel_unshuffle",
     "positional_encoding",
     "prelu",
+    "receptive_field",
+    "receptive_fields",
     "relu",
     "relu6",
     "rms_norm",
@@ -314,6 +326,7 @@ __all__ = [
     "softshrink",
     "softsign",
     "state_updates",
+    "summary",
     "swish",
     "tanh",
     "tanhshrink",

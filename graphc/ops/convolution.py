@@ -21,7 +21,7 @@ import numpy as np
 
 from graphc.errors import DTypeError, ShapeError
 from graphc.ir.build import apply
-from graphc.ir.dimension import Dim, Shape, element_count, format_shape, same, simplified
+from graphc.ir.dimension import Dim, Shape, format_shape, same, simplified
 from graphc.ir.dtype import BOOL, DType, result_dtype
 from graphc.ir.op import Attrs, Op
 from graphc.ir.tensor import Tensor
@@ -232,9 +232,3 @@ def trilinear_shapes(node: Tensor) -> tuple[Shape, Shape, Shape]:
     if node.op is TRANSPOSED_CONVOLUTION:
         return node.shape, second, first
     return first, node.shape, second
-
-
-def multiplication_count(node: Tensor) -> Dim:
-    """Multiplications of one of the three ops: for every place of the output, the filter's elements."""
-    _, w, u = trilinear_shapes(node)
-    return simplified(element_count((*u, *w[1:])))
