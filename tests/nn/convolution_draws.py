@@ -20,7 +20,6 @@ Sides = list[tuple[int, int]]
 
 # The multiplications of one forward pass; a draw of more is drawn anew.
 _MOST_WORK = 12_000
-_MODES = {"reflect": "reflect", "replicate": "replicate", "circular": "circular"}
 
 
 # -- drawing ---------------------------------------------------------------------------------------
@@ -206,7 +205,7 @@ class Convolution(_Filtered):
     def theirs(self, x: Any, w: Any, b: Any = None) -> Any:
         import torch.nn.functional as functional
 
-        steps = dict(stride=self.stride, dilation=self.dilation, groups=self.groups)
+        steps = {"stride": self.stride, "dilation": self.dilation, "groups": self.groups}
         named = self.options["padding"]
         # Even spans make PyTorch warn of a copy.
         plain = named == "valid" or (
@@ -227,16 +226,9 @@ class Convolution(_Filtered):
 
     def transposed(self, y: Any, w: Any) -> Any:
         """The adjoint of the call in its image, where the padding is zeros."""
-        rests = tuple(
-            (n + b + a - k) % s
-            for n, (b, a), k, s in zip(
-                self.shapes[0][-self.rank :],
-                self.sides,
-                spans(self.size, self.dilation),
-                self.stride,
-                strict=True,
-            )
-        )
+        n, width = self.shapes[0][-self.rank :], spans(self.size, self.dilation)
+        geometry = zip(n, self.sides, width, self.stride, strict=True)
+        rests = tuple((m + b + a - k) % s for m, (b, a), k, s in geometry)
         function = getattr(nn, f"conv_transpose{self.rank}d")
         return function(
             y, w, stride=self.stride, dilation=self.dilation, groups=self.groups,
@@ -286,7 +278,7 @@ class TransposedConvolution(_Filtered):
         import torch.nn.functional as functional
 
         function = self.function(functional)
-        steps = dict(stride=self.stride, dilation=self.dilation, groups=self.groups)
+        steps = {"stride": self.stride, "dilation": self.dilation, "groups": self.groups}
         if all(before == after for before, after in self.sides):
             around = tuple(before for before, _ in self.sides)
             return [function(x, w, b, padding=around, output_padding=self.extra, **steps)]
