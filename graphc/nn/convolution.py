@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from graphc import ops
 from graphc.errors import ShapeError
-from graphc.ir.dimension import Dim, format_shape, same_shape, simplified
+from graphc.ir.dimension import Dim, format_shape, same, same_shape, simplified
 from graphc.ir.origin import user_location
 from graphc.ir.tensor import Tensor
 from graphc.nn.spatial import Ints, Padding, in_channels_first, known_sizes, padded, spatial_padding
 from graphc.ops.arguments import integer, shape_error
 from graphc.ops.convolution import Geometry, convolution, transposed_convolution
-from graphc.ops.shape import constant_pad
+from graphc.ops.shape import constant_pad, strided_part
 from graphc.ops.sources import as_tensor
 from graphc.ops.windows import each_axis
 
@@ -227,7 +227,7 @@ def _transposed(
             )
 
     def apply(images: Tensor) -> Tensor:
-        sizes, reached, beyond = [], [], []
+        sizes, reached, beyond, dropped = [], [], [], []
         for n, k, s, d, (before, after), more in zip(
             images.shape[2:], filters.shape[2:], steps, spread, sides, extra, strict=True
         ):
@@ -236,6 +236,10 @@ def _transposed(
             zeros = -kept if isinstance(kept, int) and kept < 0 else 0
             after = simplified(kept + zeros)
             size = simplified((n - 1) * s + d * (k - 1) + 1 - before - after)
+            drop: Dim = 0
+            if isinstance(size, int) and size < 1 <= size + zeros:
+                # All that the filter reaches is cut off before: what is left are zeros behind it.
+                drop, before, size = before, 0, simplified(size + before)
             if isinstance(size, int) and size < 1:
                 raise ShapeError(
                     f"padding {(before, after)} leaves nothing of the {simplified(size + before + after)} "
@@ -245,11 +249,16 @@ def _transposed(
             sizes.append(size)
             reached.append((before, after))
             beyond.append((0, zeros))
+            dropped.append(drop)
         y = transposed_convolution(
             images, filters, tuple(sizes), Geometry(steps, tuple(reached), spread, parts)
         )
         if any(after for _, after in beyond):
             y = constant_pad(y, [(0, 0), (0, 0), *beyond])
+        if any(not same(drop, 0) for drop in dropped):
+            start = (0, 0, *dropped)
+            kept_shape = [simplified(n - drop) for n, drop in zip(y.shape, start, strict=True)]
+            y = strided_part(y, start, kept_shape, [1] * y.ndim)
         return _biased(y, b, op)
 
     return in_channels_first(apply, as_tensor(x), rank, layout, op)
