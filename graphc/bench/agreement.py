@@ -1,0 +1,56 @@
+"""Agreement: the numbers of two peers enter, their distance leaves, or an error that names what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+import graphc as gc
+from graphc.bench.peers import declared
+from graphc.bench.workload import Array, Data, Workload
+from graphc.errors import GraphError
+
+# Of ‖a − b‖ / ‖b‖, in float32: sums of 10⁵ terms in another order differ by 10⁻⁶ or so. It is a norm over the
+# whole array because a rounding error can put one element on the other side of a ReLU's kink, or give a
+# pooling window another maximum.
+TOLERANCE = 1e-4
+
+
+def distance(a: Array, b: Array) -> float:
+    """‖a − b‖ / ‖b‖, in double precision; NaN where a number is not finite in both."""
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    size = float(np.linalg.norm(b))
+    with np.errstate(invalid="ignore"):  # ∞ − ∞
+        difference = float(np.linalg.norm(a - b))
+    return difference / size if size else difference
+
+
+def check(
+    workload: Workload, name: str, found: Sequence[Array], reference: str, expected: Sequence[Array]
+) -> float:
+    """The greatest distance of loss and results; GraphError above ``TOLERANCE``, or where shapes differ."""
+    greatest = 0.0
+    for what, a, b in zip(("the loss", *workload.wrt), found, expected, strict=True):
+        if a.shape != b.shape:
+            raise GraphError(
+                f"{what} has shape {a.shape} by {name}, {b.shape} by {reference}",
+                op="bench",
+                remedy=f"make the losses of {workload.name} compute the same",
+            )
+        apart = distance(a, b)
+        if not apart <= TOLERANCE:
+            raise GraphError(
+                f"{name} and {reference} do not compute the same {workload.name}: {what} differs by "
+                f"{apart:.2g} of its norm, where {TOLERANCE:g} is allowed",
+                op="bench",
+                remedy="times of different numbers say nothing: nothing was timed",
+            )
+        greatest = max(greatest, apart)
+    return greatest
+
+
+def interpreted(workload: Workload, data: Data, rate: float | None) -> list[Array]:
+    """The loss and results by graphc's interpreter, which computes op by op without the compiler."""
+    outputs, inputs = declared(workload, data, rate)
+    return gc.interpret(outputs, dict(zip(inputs, data.values(), strict=True)))

@@ -1,0 +1,74 @@
+"""Clocks: calls enter, the times of repeated calls leave."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+Call = Callable[[], object]
+
+_SHORTEST = 2e-3  # seconds: shorter calls are timed in groups, so that the clock's own cost does not count
+_TURN = 0.1  # seconds of one turn: many turns spread a disturbance by other processes over all calls
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of one call: the median of samples, and the quartiles that half of them lie between."""
+
+    median: float
+    lower: float
+    upper: float
+    samples: int
+
+    @classmethod
+    def of(cls, samples: list[float]) -> Timing:
+        """The summary of at least two samples."""
+        lower, median, upper = statistics.quantiles(samples, n=4, method="inclusive")
+        return cls(median, lower, upper, len(samples))
+
+
+def _group(call: Call) -> int:
+    """How many calls make one sample."""
+    call()
+    start = time.perf_counter()
+    call()
+    return max(1, int(_SHORTEST / max(time.perf_counter() - start, 1e-9)))
+
+
+def _sample(call: Call, group: int) -> float:
+    start = time.perf_counter()
+    for _ in range(group):
+        call()
+    return (time.perf_counter() - start) / group
+
+
+def median_seconds(call: Call, budget: float = 1.0, least: int = 5) -> float:
+    """The median of repeated timings of a call; short calls are timed in groups."""
+    group = _group(call)
+    samples: list[float] = []
+    end = time.perf_counter() + budget
+    while len(samples) < least or time.perf_counter() < end:
+        samples.append(_sample(call, group))
+    return statistics.median(samples)
+
+
+def interleaved(calls: Mapping[str, Call], seconds: float) -> dict[str, Timing]:
+    """Each call timed for so many seconds, in turns there and back: a, b, c, c, b, a, a, b, …
+
+    A turn begins with a call that is not timed: it brings the call's data back into the cache, and gives
+    the threads that another library left spinning time to fall asleep.
+    """
+    groups = {name: _group(call) for name, call in calls.items()}
+    samples: dict[str, list[float]] = {name: [] for name in calls}
+    rounds = max(2, 2 * round(seconds / _TURN / 2))
+    for number in range(rounds):
+        for name in list(calls) if number % 2 == 0 else list(calls)[::-1]:
+            _sample(calls[name], groups[name])
+            end = time.perf_counter() + seconds / rounds
+            while True:
+                samples[name].append(_sample(calls[name], groups[name]))
+                if time.perf_counter() >= end:
+                    break
+    return {name: Timing.of(found) for name, found in samples.items()}
