@@ -67,6 +67,7 @@ from graphc.nn.adaptive_pooling import (
 )
 from graphc.nn.attention import positional_encoding, scaled_dot_product_attention
 from graphc.nn.attention_layers import MultiHeadAttention, TransformerBlock
+from graphc.nn.average_pooling import avg_pool1d, avg_pool2d, avg_pool3d, lp_pool1d, lp_pool2d, lp_pool3d
 from graphc.nn.axis_activations import glu, log_softmax, maxout, softmax
 from graphc.nn.cell_layers import GRUCell, LSTMCell, RNNCell
 from graphc.nn.cells import gru_cell, lstm_cell, rnn_cell
@@ -97,23 +98,10 @@ from graphc.nn.losses import (
     smooth_l1_loss,
 )
 from graphc.nn.magnitude_normalization import local_response_norm, normalize, rms_norm
+from graphc.nn.max_pooling import max_pool1d, max_pool2d, max_pool3d, max_unpool1d, max_unpool2d, max_unpool3d
 from graphc.nn.normalization import batch_norm, group_norm, instance_norm, layer_norm
 from graphc.nn.normalization_layers import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
 from graphc.nn.parameters import parameters
-from graphc.nn.pooling import (
-    avg_pool1d,
-    avg_pool2d,
-    avg_pool3d,
-    lp_pool1d,
-    lp_pool2d,
-    lp_pool3d,
-    max_pool1d,
-    max_pool2d,
-    max_pool3d,
-    max_unpool1d,
-    max_unpool2d,
-    max_unpool3d,
-)
 from graphc.nn.pooling_layers import (
     AvgPool1d,
     AvgPool2d,

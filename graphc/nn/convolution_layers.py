@@ -25,6 +25,8 @@ class _Convolution(Layer):
     function: ClassVar[Callable[..., Tensor]]
     weight: Tensor
     bias: Tensor | None
+    arguments: dict[str, Any]
+    activation: Callable[[Tensor], Tensor] | None
 
     def _declare(
         self, in_channels: int, out_channels: int, kernel_size: object, groups: int, bias: bool,
@@ -57,10 +59,15 @@ class _Convolution(Layer):
         axis = -1 if channels_last(layout, self.rank, repr(self)) else -1 - self.rank
         if x.ndim < self.rank + 1 or not same(x.shape[axis], self.in_channels):
             raise ShapeError(
-                f"x has shape {format_shape(x.shape)}, where axis {axis} has {self.in_channels} channels",
+                f"x has shape {format_shape(x.shape)}, its axis {axis} must be {self.in_channels}",
                 op=repr(self), location=user_location(),
                 remedy="make the layer for the channels that x has, or transpose x",
             )  # fmt: skip
+
+    def forward(self, x: Tensor, training: bool) -> Tensor:
+        self._check(x, self.arguments["layout"])
+        y = self.function(x, self.weight, self.bias, **self.arguments)
+        return y if self.activation is None else self.activation(y)
 
 
 class _Forward(_Convolution):
@@ -85,16 +92,11 @@ class _Forward(_Convolution):
     ) -> None:
         super().__init__(name, dtype)
         self._declare(in_channels, out_channels, kernel_size, groups, bias, init, bias_init)
-        self.arguments: dict[str, Any] = {
+        self.arguments = {
             "stride": stride, "padding": padding, "dilation": dilation, "groups": groups,
             "padding_mode": padding_mode, "layout": layout,
         }  # fmt: skip
         self.activation = activation_function(activation)
-
-    def forward(self, x: Tensor, training: bool) -> Tensor:
-        self._check(x, self.arguments["layout"])
-        y = self.function(x, self.weight, self.bias, **self.arguments)
-        return y if self.activation is None else self.activation(y)
 
 
 class _Transposed(_Convolution):
@@ -119,16 +121,11 @@ class _Transposed(_Convolution):
     ) -> None:
         super().__init__(name, dtype)
         self._declare(in_channels, out_channels, kernel_size, groups, bias, init, bias_init, transposed=True)
-        self.arguments: dict[str, Any] = {
+        self.arguments = {
             "stride": stride, "padding": padding, "output_padding": output_padding, "groups": groups,
             "dilation": dilation, "layout": layout,
         }  # fmt: skip
         self.activation = activation_function(activation)
-
-    def forward(self, x: Tensor, training: bool) -> Tensor:
-        self._check(x, self.arguments["layout"])
-        y = self.function(x, self.weight, self.bias, **self.arguments)
-        return y if self.activation is None else self.activation(y)
 
 
 class Conv1d(_Forward):

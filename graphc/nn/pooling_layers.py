@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from graphc.ir.tensor import Tensor
-from graphc.nn import pooling
+from graphc.nn import average_pooling, max_pooling
 from graphc.nn.layer import Layer
 from graphc.nn.spatial import Ints, Padding
 
@@ -85,7 +85,7 @@ class MaxPool1d(_MaxPool):
     """
 
     default_name = "max_pool1d"
-    function = staticmethod(pooling.max_pool1d)
+    function = staticmethod(max_pooling.max_pool1d)
 
 
 class MaxPool2d(_MaxPool):
@@ -97,7 +97,7 @@ class MaxPool2d(_MaxPool):
     """
 
     default_name = "max_pool2d"
-    function = staticmethod(pooling.max_pool2d)
+    function = staticmethod(max_pooling.max_pool2d)
 
 
 class MaxPool3d(_MaxPool):
@@ -109,7 +109,7 @@ class MaxPool3d(_MaxPool):
     """
 
     default_name = "max_pool3d"
-    function = staticmethod(pooling.max_pool3d)
+    function = staticmethod(max_pooling.max_pool3d)
 
 
 class AvgPool1d(_AvgPool):
@@ -121,7 +121,7 @@ class AvgPool1d(_AvgPool):
     """
 
     default_name = "avg_pool1d"
-    function = staticmethod(pooling.avg_pool1d)
+    function = staticmethod(average_pooling.avg_pool1d)
 
 
 class AvgPool2d(_AvgPool):
@@ -133,7 +133,7 @@ class AvgPool2d(_AvgPool):
     """
 
     default_name = "avg_pool2d"
-    function = staticmethod(pooling.avg_pool2d)
+    function = staticmethod(average_pooling.avg_pool2d)
 
 
 class AvgPool3d(_AvgPool):
@@ -145,7 +145,7 @@ class AvgPool3d(_AvgPool):
     """
 
     default_name = "avg_pool3d"
-    function = staticmethod(pooling.avg_pool3d)
+    function = staticmethod(average_pooling.avg_pool3d)
 
 
 class LPPool1d(_LPPool):
@@ -157,7 +157,7 @@ class LPPool1d(_LPPool):
     """
 
     default_name = "lp_pool1d"
-    function = staticmethod(pooling.lp_pool1d)
+    function = staticmethod(average_pooling.lp_pool1d)
 
 
 class LPPool2d(_LPPool):
@@ -169,7 +169,7 @@ class LPPool2d(_LPPool):
     """
 
     default_name = "lp_pool2d"
-    function = staticmethod(pooling.lp_pool2d)
+    function = staticmethod(average_pooling.lp_pool2d)
 
 
 class LPPool3d(_LPPool):
@@ -181,4 +181,4 @@ class LPPool3d(_LPPool):
     """
 
     default_name = "lp_pool3d"
-    function = staticmethod(pooling.lp_pool3d)
+    function = staticmethod(average_pooling.lp_pool3d)
