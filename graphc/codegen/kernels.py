@@ -89,7 +89,7 @@ def window_index_into(x, y, out, hit, size, stride, padding, dilation):  # type:
     steps = [1] * len(size)
     for axis in range(len(size) - 1, 0, -1):
         steps[axis - 1] = steps[axis] * plane[axis]
-    undefined = bool(np.isnan(y).any()) if y.dtype.kind == "f" else False
+    undefined = bool(np.not_equal(y, y, out=hit).any())  # only NaN differs from itself
     for offsets in list(np.ndindex(*size))[::-1]:  # backwards, so that the first one has the last word
         to, source = offset_parts(x, out, offsets, stride, padding, dilation)
         np.equal(x[source], y[to], out=hit[to])

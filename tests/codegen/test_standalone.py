@@ -63,6 +63,40 @@ def test_a_training_step_in_a_file_computes_the_same_bits(tmp_path) -> None:
     )
 
 
+def _convolutional_step() -> gc.Function:
+    """Its gradients fold windows, look for maxima and scatter: every kernel of convolution and pooling."""
+    x, t = gc.input("x", ("N", 2, 11, 10)), gc.input("t", ("N",), "int64")
+    rng = np.random.default_rng(2)
+    shapes = {"w": (4, 2, 3, 3), "v": (4, 3, 2, 2)}
+    w, v = (gc.parameter(n, value=rng.standard_normal(s).astype(F32)) for n, s in shapes.items())
+    h = gc.nn.max_pool2d(gc.nn.conv2d(x, w, padding=1), 3, 2, 1)
+    h = gc.nn.avg_pool2d(gc.nn.conv_transpose2d(gc.nn.relu(h), v, stride=2), 3, 2, 1, count_include_pad=False)
+    loss = gc.nn.cross_entropy(h.max(axis=(2, 3)), t) + (gc.nn.lp_pool2d(h**2, 2, 2) ** 2).mean()
+    updates = gc.optim.Adam(0.01).updates(loss, [w, v])
+    return gc.compile(loss, [x, t], updates=updates, seed=3)
+
+
+def test_a_convolutional_step_in_a_file_computes_the_same_bits(tmp_path) -> None:
+    f = _convolutional_step()
+    rng = np.random.default_rng(0)
+    x, t = rng.standard_normal((5, 2, 11, 10)).astype(F32), rng.integers(0, 3, 5)
+    f.save(tmp_path / "step.py", example=[x, t])
+    np.savez(tmp_path / "data.npz", x=x, t=t)
+    out = _run(
+        tmp_path,
+        "d = np.load('data.npz')\n"
+        "for n in (5, 5, 2, 5): print(step.call(d['x'][:n], d['t'][:n]).item().hex())\n"
+        "step.save()\n"
+        "assert not {m.split('.')[0] for m in sys.modules} & {'graphc', 'scipy', 'sympy'}",
+    ).split()
+    assert out == [f(x[:n], t[:n]).item().hex() for n in (5, 5, 2, 5)]
+    assert len(set(out)) == 4
+    with np.load(tmp_path / "step.npz", allow_pickle=False) as stored:
+        kept = [stored[name] for name in stored.files]
+    for value in f.params.values():
+        assert any(np.array_equal(value, other) for other in kept)
+
+
 def test_the_file_runs_as_a_script(tmp_path) -> None:
     f = _training_step()
     x, t = np.ones((2, 6), F32), np.zeros(2, np.int64)

@@ -75,14 +75,17 @@ def test_folding_is_the_adjoint_of_taking_windows(chunk):
         y = gc.input("y", windows.shape, "float64")
         folded = gc.fold(y, tuple(shape[a] for a in options["axis"]), **options)
         values = {x: generator.standard_normal(shape), y: generator.standard_normal(windows.shape)}
+        elements = tuple(range(-len(size), 0))
         outputs = [windows, folded, gc.grad((windows * y).sum(), x), gc.grad((folded * x).sum(), y)]
+        outputs.append(windows.sum(axis=elements))
         run = gc.compile(outputs, [x, y], optimize=LEVELS[number % 4])
-        for forth, back, slope, other in (run(*values.values()), gc.interpret(outputs, values)):
+        for forth, back, slope, other, total in (run(*values.values()), gc.interpret(outputs, values)):
             one, two = (forth * values[y]).sum(), (values[x] * back).sum()
             scale = 1 + np.linalg.norm(forth) * np.linalg.norm(values[y])
             assert abs(one - two) <= 1e-12 * scale, (shape, size, options)
             np.testing.assert_array_equal(slope, back, str((shape, size, options)))
             np.testing.assert_array_equal(other, forth, str((shape, size, options)))
+            np.testing.assert_allclose(total, forth.sum(axis=elements), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("level", LEVELS)
