@@ -75,16 +75,17 @@ def _applied(part: Step, x: Tensor, training: bool) -> Tensor:
     return part(x, training=training) if isinstance(part, Layer) else part(x)
 
 
-def normalization(norm: NormLike, channels: int) -> Layer | None:
+def normalization(norm: NormLike, channels: int, name: str) -> Layer | None:
     """The normalisation of this many channels that "batch", "group", a function or None names."""
     if norm is None:
         return None
     if callable(norm):
         return norm(channels)
     if norm == "batch":
-        return BatchNorm(channels)
+        return BatchNorm(channels, name=name)
     if norm == "group":
-        return GroupNorm(next(g for g in (32, 16, 8, 4, 2, 1) if channels % g == 0), channels)
+        groups = next(g for g in (32, 16, 8, 4, 2, 1) if channels % g == 0)
+        return GroupNorm(groups, channels, name=name)
     raise GraphError(
         f"norm = {norm!r} is unknown", op="ConvNet", location=user_location(),
         remedy='use "batch", "group", None, or a function that makes a layer for a number of channels',
@@ -120,17 +121,11 @@ class ResidualBlock(Residual):
 
         def convolved(channels: int, size: int, step: int, place: str) -> list[Step]:
             # Without a bias where a normalisation follows: its shift is one.
+            name = f"conv{place}"
             conv = Conv2d(
-                channels,
-                out_channels,
-                size,
-                step,
-                size // 2,
-                bias=norm is None,
-                init=init,
-                name=f"conv{place}",
+                channels, out_channels, size, step, size // 2, bias=norm is None, init=init, name=name
             )
-            after = normalization(norm, out_channels)
+            after = normalization(norm, out_channels, "norm" + place)
             return [conv] if after is None else [conv, after]
 
         steps = convolved(in_channels, 3, stride, "1")
@@ -203,7 +198,7 @@ class ConvNet(Sequential):
             conv = Conv2d(
                 width, out, kernel_size, padding="same", bias=norm is None, init=init, name=f"conv{place + 1}"
             )
-            after = normalization(norm, out)
+            after = normalization(norm, out, f"norm{place + 1}")
             return [conv, *([] if after is None else [after]), *([] if between is None else [between])]
 
         steps: list[Step] = []
@@ -233,8 +228,8 @@ def _head(
 ) -> list[Step]:  # fmt: skip
     """From the last images to logits."""
     if dense == 0:
-        return [Conv2d(width, classes, 1, name="classes"), GlobalAvgPool()]
-    steps: list[Step] = [GlobalAvgPool() if size is None else Flatten()]
+        return [Conv2d(width, classes, 1, name="classes"), GlobalAvgPool(name="mean")]
+    steps: list[Step] = [GlobalAvgPool(name="mean") if size is None else Flatten(name="flatten")]
     features = width if size is None else width * size[0] * size[1]
     for number in range(dense):
         last = number == dense - 1
