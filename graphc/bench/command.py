@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
+from graphc.bench.deep_networks import deep_rows
 from graphc.bench.depth import depth_rows
 from graphc.bench.network import compile_seconds, steady_bytes, step_rows
 from graphc.bench.neuron import neuron_rows
@@ -79,6 +80,10 @@ def _compiler_tables(report: Report, smoke: bool, peers: bool) -> None:
     report.table(
         "compile", "ms to declare, differentiate and compile the step of a 784–512–256–10 network",
         ["total", *by_stage], [[seconds * 1e3, *(v * 1e3 for v in by_stage.values())]],
+    )  # fmt: skip
+    report.table(
+        "deep", "s to build, differentiate and compile", ["", "nodes", "build", "grad", "compile", "total"],
+        [list(row) for row in deep_rows(10 if smoke else 100)],
     )  # fmt: skip
     neuron = neuron_rows(peers)
     report.table(

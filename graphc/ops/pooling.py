@@ -44,24 +44,30 @@ def _pooled_shape(x: Tensor, attrs: Attrs) -> Shape:
         n = x.shape[axis]
         count = window_count(simplified(n + before + after), size, stride, dilation)
         check_windows(x.shape, axis, count, size, dilation)
-        if (
-            isinstance(n, int)
-            and isinstance(count, int)
-            and not _all_have_elements(n, count, size, stride, before, dilation)
-        ):
-            raise ShapeError(
-                f"axis {axis} of {n} elements with padding {(before, after)} has a window of {size} "
-                "that holds padding alone: it has no maximum",
-                remedy="pad by at most half a window",
-            )
+        _check_elements(n, axis, count, size, stride, (before, after), dilation)
         shape[axis] = count
     return tuple(shape)
 
 
-def _all_have_elements(n: int, count: int, size: int, stride: int, before: Dim, dilation: int) -> bool:
-    """Whether every window holds an element that is no padding."""
-    places = np.arange(count)[:, None] * stride + np.arange(size) * dilation - int(before)
-    return bool(((places >= 0) & (places < n)).any(axis=1).all())
+def _check_elements(
+    n: Dim, axis: int, count: Dim, size: int, stride: int, padding: tuple[Dim, Dim], dilation: int
+) -> None:
+    """Refuse windows that may hold padding alone, which has no maximum."""
+    if isinstance(n, int) and isinstance(count, int):
+        places = np.arange(count)[:, None] * stride + np.arange(size) * dilation - int(padding[0])
+        if not ((places >= 0) & (places < n)).any(axis=1).all():
+            raise ShapeError(
+                f"axis {axis} of {n} elements with padding {padding} has a window of {size} "
+                "that holds padding alone: it has no maximum",
+                remedy="pad by at most half a window",
+            )
+    elif dilation > 1 and not all(same(p, 0) for p in padding):
+        # The elements of a window are `dilation` apart: fewer than that many may fall between two of them.
+        raise ShapeError(
+            f"axis {axis} of size {n} may have fewer than {dilation} elements: with dilation {dilation} and "
+            f"padding {padding} a window could then hold padding alone, which has no maximum",
+            remedy="pad the tensor itself: gc.pad(x, …, constant_values=-np.inf)",
+        )
 
 
 def _infer_max_pool(inputs: tuple[Tensor, ...], attrs: Attrs) -> tuple[Shape, DType]:

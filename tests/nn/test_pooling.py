@@ -265,6 +265,12 @@ MISTAKES = {
         ["padding alone", "(1, 1)"],
         "half a window",
     ),
+    "perhaps padding alone": (
+        lambda: pool(_x("N", 2, "H", 5), 2, 1, ((1, 1), (0, 0)), (3, 1)),
+        ShapeError,
+        ["size H may have fewer than 3 elements", "padding alone"],
+        "gc.pad",
+    ),
     "window": (lambda: pool(_x(), (2, 6)), ShapeError, ["axis 3", "size 5", "window of 6"], "smaller"),
     "dilation": (lambda: pool(_x(), 3, dilation=3), ShapeError, ["axis 2", "7 with its dilation 3"], "pad"),
     "rank": (lambda: pool(_x(5, 5), 2), ShapeError, ["(5, 5)", "channels"], "axis of channels"),
