@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from graphc.ir.dimension import Dim, Shape, same
-from graphc.ir.dtype import BOOL, DType, is_integer
+from graphc.ir.dtype import BOOL, INT64, DType, is_integer
 from graphc.ir.tensor import Tensor
 from graphc.ops import REGISTRY, convolution
 
@@ -233,8 +233,8 @@ def _max_pool(at: At) -> list[str]:
 
 
 def _window_index(at: At) -> list[str]:
-    where = at.scratch(0)
-    return [f"window_index_into({at.array(0)}, {at.array(1)}, {at.out}, {where}, {_windows_source(at)})"]
+    scratch = ", ".join([at.scratch(k) for k in range(3)])
+    return [f"window_index_into({at.array(0)}, {at.array(1)}, {at.out}, {scratch}, {_windows_source(at)})"]
 
 
 def _reshape(at: At) -> list[str]:
@@ -307,7 +307,9 @@ EMITTERS: dict[str, Emitter] = {
     "fold": Emitter(_fold, kernel="fold_into"),
     "max_pool": Emitter(_max_pool, kernel="max_pool_into"),
     "window_index": Emitter(
-        _window_index, scratch=lambda step: [(step.shape, BOOL)], kernel="window_index_into"
+        _window_index,
+        scratch=lambda step: [(step.shape, BOOL), (step.shape, BOOL), (step.shape, INT64)],
+        kernel="window_index_into",
     ),
     "index_check": Emitter(_index_check, kernel="check_index"),
     "take": Emitter(_take),

@@ -82,25 +82,38 @@ def max_pool_into(x, out, size, stride, padding, dilation):  # type: ignore[no-u
         np.maximum(out[to], x[source], out=out[to])
 
 
-def window_index_into(x, y, out, hit, size, stride, padding, dilation):  # type: ignore[no-untyped-def]
+def window_index_into(x, y, out, alive, miss, count, size, stride, padding, dilation):  # type: ignore[no-untyped-def]
     """The place in its plane of the first element of each window that equals the one of y."""
-    out.fill(0)
     plane = x.shape[x.ndim - len(size) :]
     steps = [1] * len(size)
     for axis in range(len(size) - 1, 0, -1):
         steps[axis - 1] = steps[axis] * plane[axis]
+<<<<<<< HEAD
     undefined = bool(np.not_equal(y, y, out=hit).any())  # only NaN differs from itself
     for offsets in list(np.ndindex(*size))[::-1]:  # backwards, so that the first one has the last word
+=======
+    undefined = bool(np.isnan(y).any()) if y.dtype.kind == "f" else False
+    # Elements that each window has before the first that equals: a sum of masks is several times faster
+    # than writing where a mask is true.
+    alive.fill(True)
+    count.fill(0)
+    places = []
+    for offsets in np.ndindex(*size):
+>>>>>>> bench
         to, source = offset_parts(x, out, offsets, stride, padding, dilation)
-        np.equal(x[source], y[to], out=hit[to])
+        np.not_equal(x[source], y[to], out=miss[to])
         if undefined:
-            hit[to] |= np.isnan(x[source]) & np.isnan(y[to])
+            miss[to] &= ~(np.isnan(x[source]) & np.isnan(y[to]))
+        np.logical_and(alive[to], miss[to], out=alive[to])
+        np.add(count, alive, out=count)
         each = zip(offsets, dilation, padding, steps, strict=True)
-        place = sum((r * d - before) * step for r, d, (before, _), step in each)
-        np.copyto(out[to], place, where=hit[to])
+        places.append(sum((r * d - before) * step for r, d, (before, _), step in each))
+    places.append(places[0])  # where no element equals
+    np.take(np.array(places), count, out=out, mode="clip")
+    first = np.zeros(out.shape[out.ndim - len(size) :], np.int64)
     for axis, (s, step) in enumerate(zip(stride, steps, strict=True), -len(size)):
-        first = np.arange(out.shape[axis]) * (s * step)
-        np.add(out, first.reshape([-1] + [1] * (-1 - axis)), out=out)
+        first += (np.arange(first.shape[axis]) * (s * step)).reshape([-1] + [1] * (-1 - axis))
+    np.add(out, first, out=out)
 
 
 def check_index(indices, size, out, where):  # type: ignore[no-untyped-def]

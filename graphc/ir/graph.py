@@ -40,7 +40,12 @@ class Graph:
         return tuple(found)
 
     def replaced(self, new: Mapping[Tensor, Tensor]) -> Graph:
-        """The graph with its roots looked up in ``new``; inputs and parameters stay what they are."""
+        """The graph with its roots looked up in ``new``; inputs and parameters stay what they are.
+
+        The graph itself where nothing changed, with all that is known of it.
+        """
+        if all(new.get(root, root) is root for root in self.roots):
+            return self
         return Graph(
             self.inputs,
             tuple([new.get(o, o) for o in self.outputs]),

@@ -23,13 +23,13 @@ class LoopBodies:
     """The pass: ``passes``, and then itself for loops in loops, on each body; loops may share one.
 
     Passes may leave parts of a body that do not change from step to step: these are computed before the
-    loop.
+    loop, and ``behind`` is a pass for what they may then have in common with the rest.
     """
 
     name = "loop_bodies"
 
-    def __init__(self, passes: Sequence[_Pass]) -> None:
-        self.passes = (*passes, self)
+    def __init__(self, passes: Sequence[_Pass], behind: _Pass | None = None) -> None:
+        self.passes, self.behind = (*passes, self), behind
 
     def __call__(self, graph: Graph, fired: Counter[str] | None = None) -> Graph:
         counts: Counter[str] = Counter() if fired is None else fired
@@ -46,7 +46,8 @@ class LoopBodies:
                 with inheriting(node.origins):
                     value = _with_body(Loop(value), known[body])
             new[node] = value
-        return graph.replaced(new)
+        graph = graph.replaced(new)
+        return graph if self.behind is None else self.behind(graph, counts)
 
     def _optimised(self, body: Body, counts: Counter[str]) -> Body:
         graph = body.graph
