@@ -88,18 +88,13 @@ def window_index_into(x, y, out, alive, miss, count, size, stride, padding, dila
     steps = [1] * len(size)
     for axis in range(len(size) - 1, 0, -1):
         steps[axis - 1] = steps[axis] * plane[axis]
-<<<<<<< HEAD
-    undefined = bool(np.not_equal(y, y, out=hit).any())  # only NaN differs from itself
-    for offsets in list(np.ndindex(*size))[::-1]:  # backwards, so that the first one has the last word
-=======
-    undefined = bool(np.isnan(y).any()) if y.dtype.kind == "f" else False
+    undefined = bool(np.not_equal(y, y, out=miss).any())  # only NaN differs from itself
     # Elements that each window has before the first that equals: a sum of masks is several times faster
     # than writing where a mask is true.
     alive.fill(True)
     count.fill(0)
     places = []
     for offsets in np.ndindex(*size):
->>>>>>> bench
         to, source = offset_parts(x, out, offsets, stride, padding, dilation)
         np.not_equal(x[source], y[to], out=miss[to])
         if undefined:
