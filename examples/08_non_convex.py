@@ -97,7 +97,8 @@ def main(out: Path) -> None:
     saddle = critical_point(f, (0.4, -0.3), TWO)
     _, gradient, hessian = f(saddle, *TWO)
     eigenvalues = np.linalg.eigvalsh(hessian)
-    print(f"x = ±1, y* = 1, 0: a {kind(eigenvalues)} at w = ({saddle[0] + 0.0:.3f}, {saddle[1] + 0.0:.3f}),")
+    first, second = saddle.round(3) + 0.0  # a coordinate of −1e-17 rounds to −0, and −0 + 0 is 0
+    print(f"x = ±1, y* = 1, 0: a {kind(eigenvalues)} at w = ({first:.3f}, {second:.3f}),")
     print(f"  gradient norm {np.linalg.norm(gradient):.1e}, eigenvalues {eigenvalues.round(4)}")
     paths = {title: [descent(f, start, data) for start in STARTS] for title, data in titles.items()}
     plot(out / "08_non_convex.png", surfaces, paths, saddle)
