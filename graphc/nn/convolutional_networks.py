@@ -75,17 +75,20 @@ def _applied(part: Step, x: Tensor, training: bool) -> Tensor:
     return part(x, training=training) if isinstance(part, Layer) else part(x)
 
 
-def normalization(norm: NormLike, channels: int, name: str) -> Layer | None:
-    """The normalisation of this many channels that "batch", "group", a function or None names."""
+def normalization(norm: NormLike, channels: int, name: str, scale: float = 1.0) -> Layer | None:
+    """The normalisation of this many channels that "batch", "group", a function or None names.
+
+    ``scale`` is what its scale begins with; a function decides that itself.
+    """
     if norm is None:
         return None
     if callable(norm):
         return norm(channels)
     if norm == "batch":
-        return BatchNorm(channels, name=name)
+        return BatchNorm(channels, init=scale, name=name)
     if norm == "group":
         groups = next(g for g in (32, 16, 8, 4, 2, 1) if channels % g == 0)
-        return GroupNorm(groups, channels, name=name)
+        return GroupNorm(groups, channels, init=scale, name=name)
     raise GraphError(
         f"norm = {norm!r} is unknown", op="ConvNet", location=user_location(),
         remedy='use "batch", "group", None, or a function that makes a layer for a number of channels',
@@ -98,6 +101,10 @@ class ResidualBlock(Residual):
     ``relu(shortcut(x) + norm(conv(relu(norm(conv(x))))))``; the first convolution has the stride. The
     shortcut is the identity, or a pointwise convolution and normalisation where the shape changes.
     He et al. 2016, section 3.3, option B.
+
+    With ``zero_init`` what is added begins as zero (the last scale, or the last filters where there is no
+    normalisation): the block begins as its shortcut, and any number of them passes gradients unchanged.
+    Goyal et al. 2017, section 5.1.
 
     >>> import graphc as gc
     >>> gc.nn.ResidualBlock(16, 32, stride=2)(gc.input("x", ("N", 16, 8, 8)), training=True).shape
@@ -113,24 +120,25 @@ class ResidualBlock(Residual):
         stride: int = 1,
         norm: NormLike = "batch",
         activation: ActivationLike = "relu",
+        zero_init: bool = False,
         *,
         init: Initializer | float = HE,
         name: str | None = None,
     ) -> None:
         between = activation_function(activation)
 
-        def convolved(channels: int, size: int, step: int, place: str) -> list[Step]:
-            # Without a bias where a normalisation follows: its shift is one.
-            name = f"conv{place}"
+        def convolved(channels: int, size: int, step: int, place: str, scale: float = 1.0) -> list[Step]:
             conv = Conv2d(
-                channels, out_channels, size, step, size // 2, bias=norm is None, init=init, name=name
-            )
-            after = normalization(norm, out_channels, "norm" + place)
+                channels, out_channels, size, step, size // 2,
+                bias=norm is None,  # a normalisation's shift is one
+                init=init if norm is not None or scale else 0.0, name="conv" + place,
+            )  # fmt: skip
+            after = normalization(norm, out_channels, "norm" + place, scale)
             return [conv] if after is None else [conv, after]
 
         steps = convolved(in_channels, 3, stride, "1")
         steps += [] if between is None else [between]
-        steps += convolved(out_channels, 3, 1, "2")
+        steps += convolved(out_channels, 3, 1, "2", 0.0 if zero_init else 1.0)
         changes = stride != 1 or in_channels != out_channels
         shortcut = Sequential(*convolved(in_channels, 1, stride, "")) if changes else None
         super().__init__(Sequential(*steps), shortcut, activation, name=name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from graphc.errors import GraphError
+from graphc.init import Initializer
 from graphc.ir.origin import user_location
 from graphc.ir.tensor import Tensor
 from graphc.nn.arguments import check_features, probability
@@ -41,13 +42,14 @@ class BatchNorm(Layer):
         eps: float = 1e-5,
         affine: bool = True,
         *,
+        init: Initializer | float = 1.0,
         name: str | None = None,
         dtype: object = "float32",
     ) -> None:
         super().__init__(name, dtype)
         self.features, self.momentum, self.eps = features, probability(momentum, "BatchNorm"), eps
         if affine:
-            self.declare("weight", (features,), 1.0)
+            self.declare("weight", (features,), init)
             self.declare("bias", (features,), 0.0)
         else:
             self.weight = self.bias = None
@@ -122,6 +124,7 @@ class GroupNorm(Layer):
         eps: float = 1e-5,
         affine: bool = True,
         *,
+        init: Initializer | float = 1.0,
         name: str | None = None,
         dtype: object = "float32",
     ) -> None:
@@ -133,7 +136,7 @@ class GroupNorm(Layer):
             )  # fmt: skip
         self.groups, self.channels, self.eps = groups, channels, eps
         if affine:
-            self.declare("weight", (channels,), 1.0)
+            self.declare("weight", (channels,), init)
             self.declare("bias", (channels,), 0.0)
         else:
             self.weight = self.bias = None
