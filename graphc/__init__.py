@@ -28,7 +28,8 @@ from graphc.ir.printer import text_form
 from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import substitute
 from graphc.nn.parameters import parameters
-from graphc.nn.summary import Summary, summary
+from graphc.nn.summary import summary
+from graphc.nn.summary_table import Summary
 from graphc.ops import (
     abs,
     add,

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import sympy
 
-from graphc.ir.dimension import Dim, Shape
+from graphc.draw.spatial_labels import WINDOWED, format_size, spatial_label
+from graphc.ir.dimension import Shape
 from graphc.ir.dtype import FLOAT32, DType
 from graphc.ir.origin import Location
 from graphc.ir.printer import format_attr, printable
@@ -60,12 +61,8 @@ def format_array(value: object, limit: int = 4) -> str:
 @lru_cache(maxsize=4096)
 def format_edge(shape: Shape, dtype: DType) -> str:
     """The shape as ``N×784``, with the dtype where it is not float32; nothing for a float32 scalar."""
-    sizes = "×".join(f"({_size(s)})" if isinstance(s, sympy.Add) else _size(s) for s in shape)
+    sizes = "×".join(f"({format_size(s)})" if isinstance(s, sympy.Add) else format_size(s) for s in shape)
     return sizes if dtype == FLOAT32 else f"{sizes} {dtype}".strip()
-
-
-def _size(value: Dim) -> str:
-    return str(value).replace("**", "^").replace("*", "·")
 
 
 def scalar_constant(node: Tensor) -> str | None:
@@ -99,9 +96,11 @@ def op_label(node: Tensor, numbers: list[str | None]) -> str:
     if name == "einsum":
         return f"einsum {node.attrs['equation'].replace('->', ' → ')}"
     if name == "scan":
-        return f"scan ×{_size(node.attrs['length'])}{' reversed' if node.attrs['reverse'] else ''}"
+        return f"scan ×{format_size(node.attrs['length'])}{' reversed' if node.attrs['reverse'] else ''}"
     if name == "dimension":
-        return _size(node.attrs["value"])
+        return format_size(node.attrs["value"])
+    if name in WINDOWED:
+        return printable(spatial_label(node), 36)
     details = [f"{k}={_detail(v)}" for k, v in node.attrs.items() if _tells(node, k, v)]
     return printable(" ".join([sign, *details]), 36)
 

@@ -9,11 +9,14 @@ from graphc.draw.canvas import Canvas, plain, rich_lines
 from graphc.draw.labels import format_edge, inlined, op_label, own_name, tooltip
 from graphc.draw.operations import UPWARD, is_saved, role_clusters, saved_style
 from graphc.draw.outputs import Subject
+from graphc.draw.spatial_labels import WINDOWED, format_maps
 from graphc.draw.theme import Theme
 from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import users
 
 _LISTED_OPS = 3
+# The families that colour a box, the most telling first.
+_TELLING = ("convolution", "linear algebra")
 
 
 @dataclass(eq=False)
@@ -97,14 +100,15 @@ def _box(canvas: Canvas, group: Group, shapes: bool) -> str:
     theme = canvas.theme
     parameters = [m for m in group.members if m.op.name == "parameter"]
     operations = [m for m in group.members if m.inputs]
-    tone = theme.families["elementwise"]
-    if any(m.op.family == "linear algebra" for m in operations):
-        tone = theme.families["linear algebra"]
-    elif not group.scope:
-        tone = theme.families["shape"]
+    families = [f for f in _TELLING if any(m.op.family == f for m in operations)]
+    windows = any(m.op.name in WINDOWED for m in operations)
+    usual = "reduction" if windows else "elementwise" if group.scope else "shape"
+    tone = theme.families[families[0] if families else usual]
     lines = []
     if group.scope and operations:
         lines.append(_listed(operations))
+    if shapes and windows and len(operations[-1].shape) > 2:
+        lines.append(format_maps(operations[-1].shape[1:]))
     if parameters and shapes:
         names = [f"{own_name(p)} {format_edge(p.shape, p.dtype)}".strip() for p in parameters[:_LISTED_OPS]]
         lines.append(", ".join(names) + (", …" if len(parameters) > _LISTED_OPS else ""))
@@ -121,7 +125,8 @@ def _box(canvas: Canvas, group: Group, shapes: bool) -> str:
 
 
 def _listed(nodes: list[Tensor]) -> str:
-    """The signs of the first few operations, e.g. ``@ · + · ReLU``."""
+    """The signs of the first few operations, e.g. ``@ · + · ReLU``; not a bias brought into form."""
+    nodes = [n for n in nodes if n.op.name != "reshape" or n.inputs[0].op.name != "parameter"] or nodes
     signs = [op_label(n, inlined(n, set())).split(" axis=")[0] for n in nodes]
     return " · ".join(signs[:_LISTED_OPS]) + (" · …" if len(signs) > _LISTED_OPS else "")
 

@@ -1,4 +1,4 @@
-"""Tensors enter, a Drawing leaves: the choice between the three zooms of one graph."""
+"""Tensors enter, a Drawing leaves: the choice between the zooms of one graph."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from graphc.draw.drawing import Drawing
+from graphc.draw.feature_maps import FeatureMapsView
 from graphc.draw.layers import layers_view
 from graphc.draw.neurons import NeuronsView
 from graphc.draw.operations import OperationsView
@@ -14,7 +15,7 @@ from graphc.draw.theme import Theme, theme_of
 from graphc.errors import GraphError
 from graphc.ir.tensor import Tensor
 
-VIEWS = ("operations", "layers", "neurons")
+VIEWS = ("operations", "layers", "neurons", "feature maps")
 DIRECTIONS = ("TB", "LR")
 
 
@@ -22,7 +23,7 @@ def draw(
     outputs: Drawable,
     *,
     values: Mapping[Tensor, Any] | None = None,
-    view: Literal["operations", "layers", "neurons"] = "operations",
+    view: Literal["operations", "layers", "neurons", "feature maps"] = "operations",
     direction: Literal["TB", "LR"] | None = None,
     shapes: bool = True,
     max_nodes: int | None = 2000,
@@ -34,8 +35,9 @@ def draw(
     loss and its gradients together to see forward and backward side by side.
 
     ``view`` is the zoom: ``"operations"`` shows every node, scopes as clusters, shapes on the edges;
-    ``"layers"`` one box a scope; ``"neurons"`` dense layers as circles and arrows. ``direction`` is
-    top to bottom (``"TB"``) or left to right (``"LR"``; the usual for neurons). ``values`` gives
+    ``"layers"`` one box a scope; ``"neurons"`` dense layers as circles and arrows; ``"feature maps"``
+    convolutional networks as stacked maps, always from left to right. ``direction`` is top to bottom
+    (``"TB"``) or left to right (``"LR"``; the usual for neurons). ``values`` gives
     nodes their arrays: operations show them on the edges, neurons colour their arrows by the sign
     and size of the weights. ``shapes=False`` leaves the shapes away. ``theme`` is ``"light"``,
     ``"dark"`` or a ``Theme``. A drawing of more than ``max_nodes`` nodes can be saved as .dot, but
@@ -55,14 +57,20 @@ def draw(
         raise GraphError(
             f"there is no view {view!r}", op="draw", remedy=f"use one of {', '.join(map(repr, VIEWS))}"
         )
-    chosen = direction or ("LR" if view == "neurons" else "TB")
+    chosen = direction or ("LR" if view in ("neurons", "feature maps") else "TB")
     if chosen not in DIRECTIONS:
         raise GraphError(f"there is no direction {direction!r}", op="draw", remedy='use "TB" or "LR"')
+    if view == "feature maps" and chosen != "LR":
+        raise GraphError("feature maps are drawn from left to right", op="draw", remedy='use direction="LR"')
     subject, look = subject_of(outputs), theme_of(theme)
     if view == "operations":
         canvas = OperationsView(subject, look, chosen, shapes, values).drawn()
     elif view == "layers":
         canvas = layers_view(subject, look, chosen, shapes)
+    elif view == "feature maps":
+        maps = FeatureMapsView(subject, look, shapes)
+        # A stage is many small nodes, but all have their places: nothing is searched for.
+        return Drawing(maps.drawn().source, len(maps.stages), max_nodes, maps.canvas.engine)
     else:
         canvas = NeuronsView(subject, look, chosen, shapes, values).drawn()
     return Drawing(canvas.source, canvas.count, max_nodes, canvas.engine)

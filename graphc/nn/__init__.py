@@ -133,9 +133,11 @@ from graphc.nn.sampling import affine_grid, grid_sample
 from graphc.nn.shuffling import channel_shuffle, pixel_shuffle, pixel_unshuffle
 from graphc.nn.state import state_updates
 from graphc.nn.summary import (
+    summary,
+)
+from graphc.nn.summary_table import (
     LayerSummary,
     Summary,
-    summary,
 )
 
 __all__ = [

@@ -18,7 +18,11 @@ class Parsed:
     def labelled(self, text: str) -> list[str]:
         """The identifiers of the nodes whose label is, or as rich text begins with, the given one."""
         heads = (f"{text}<BR/>", f"<B>{text}</B>")
-        return [n for n, a in self.nodes.items() if a["label"] == text or a["label"].startswith(heads)]
+        return [
+            n
+            for n, a in self.nodes.items()
+            if (label := a.get("label", "")) == text or label.startswith(heads)
+        ]
 
     def the(self, text: str) -> str:
         """The one node of this label."""
