@@ -63,7 +63,7 @@ def resnet18() -> nn.Layer:
     )  # fmt: skip
 
 
-# Parameters and 10⁹ multiply-adds as torchvision 0.21 documents them (num_params, GFLOPS), but for LeNet's.
+# Parameters and 10⁹ multiply-adds as torchvision documents them (num_params, GFLOPS), but for LeNet's.
 @pytest.mark.parametrize(
     ("model", "size", "parameters", "giga"),
     [

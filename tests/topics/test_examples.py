@@ -15,6 +15,9 @@ PRINTED = {
     "08_non_convex": "a saddle at w = (0.000, 0.000)",
     "09_vanishing_gradients": "first layer / last layer",
     "10_activation_functions": "saturates at 0 on the left, 1 on the right",
+    "12_one_dimensional_convolution": "ten years less the ten before fall most at 1899",
+    "13_two_dimensional_convolution": "it is odd",
+    "16_convolutional_network": "accuracy on 360 held-out digits: 9",
 }
 
 
