@@ -241,10 +241,10 @@ def test_from_few_dimensions_to_many_and_drawn() -> None:
     y = layer(gc.input("x", ("N", 8, 16, 16)))
     assert y.shape[1:] == (3, 32, 32)
     picture = gc.draw(y)
-    assert "transposed convolution" in picture.source and "enlarge" in picture.source
+    assert "convᵀ 4×4 /2" in picture.source and "enlarge" in picture.source
     assert picture.render("png")[:4] == b"\x89PNG"
     # In a drawing of a convolution with its gradient the adjoint stands on the way back.
     x = gc.input("x", (1, 3, 8, 8))
     conv = gc.nn.Conv2d(3, 4, 3)(x)
-    assert "transposed convolution" not in gc.draw(conv).source
-    assert "transposed convolution" in gc.draw([conv, gc.grad((conv * conv).sum(), x)]).source
+    assert "convᵀ" not in gc.draw(conv).source
+    assert "convᵀ" in gc.draw([conv, gc.grad((conv * conv).sum(), x)]).source
