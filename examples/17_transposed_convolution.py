@@ -26,7 +26,7 @@ def show(axes, values: np.ndarray, title: str, strong: np.ndarray | None = None,
     axes.tick_params(length=0)
     for (i, j), value in np.ndenumerate(values):
         bold = strong is None or strong[i, j]
-        look = {"fontsize": 8.5, "weight": "bold"} if bold else {"fontsize": 7, "color": "0.5"}
+        look = {"fontsize": 8.5, "weight": "bold"} if bold else {"fontsize": 7, "color": "0.35"}
         axes.text(j, i, f"{value:.3g}", ha="center", va="center", **look)
 
 

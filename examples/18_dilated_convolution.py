@@ -75,7 +75,7 @@ def plot_photograph(path: Path, photograph: np.ndarray, found: dict[str, tuple[n
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
 
-    figure = Figure(figsize=(12, 4.4), layout="constrained")
+    figure = Figure(figsize=(12, 4.7), layout="constrained")
     for axes, (title, (slope, box)) in zip(figure.subplots(1, len(found)), found.items(), strict=True):
         axes.imshow(photograph, cmap="gray", vmin=0, vmax=1.3)
         strength = np.sqrt(slope / slope.max())

@@ -15,9 +15,15 @@ PRINTED = {
     "08_non_convex": "a saddle at w = (0.000, 0.000)",
     "09_vanishing_gradients": "first layer / last layer",
     "10_activation_functions": "saturates at 0 on the left, 1 on the right",
+    "11_signal_convolution": "18 values and 3 weights → 16; differs from numpy.convolve by",
     "12_one_dimensional_convolution": "ten years less the ten before fall most at 1899",
     "13_two_dimensional_convolution": "it is odd",
+    "14_feature_extractor": "dense                   314,728,960 parameters",
+    "15_pooling": "derivative 3 of Σ max(x³): 96.000000, by hand 96.000000",
     "16_convolutional_network": "accuracy on 360 held-out digits: 9",
+    "17_transposed_convolution": "the matrices are each other's transposes: True",
+    "18_dilated_convolution": "every report is the support of the input gradient: True",
+    "19_residual_units": "within a factor of 10 stay the residual ones",
 }
 
 
