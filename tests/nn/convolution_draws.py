@@ -224,15 +224,25 @@ class Convolution(_Filtered):
             x, padding = _surrounded(x, self.sides), 0
         return [self.function(functional)(x, w, b, padding=padding, **steps)]
 
+    def image(self, x: np.ndarray) -> np.ndarray:
+        """What the filter slides over, but for zeros around it: the image padded by its own elements."""
+        if self.mode == "zeros":
+            return x
+        mode: Any = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}[self.mode]
+        return np.pad(x, [*[(0, 0)] * (x.ndim - self.rank), *self.sides], mode)
+
     def transposed(self, y: Any, w: Any) -> Any:
-        """The adjoint of the call in its image, where the padding is zeros."""
+        """The adjoint of the call in ``image``."""
         n, width = self.shapes[0][-self.rank :], spans(self.size, self.dilation)
-        geometry = zip(n, self.sides, width, self.stride, strict=True)
+        sides: Sides = self.sides if self.mode == "zeros" else [(0, 0)] * self.rank
+        if self.mode != "zeros":
+            n = tuple(m + b + a for m, (b, a) in zip(n, self.sides, strict=True))
+        geometry = zip(n, sides, width, self.stride, strict=True)
         rests = tuple((m + b + a - k) % s for m, (b, a), k, s in geometry)
         function = getattr(nn, f"conv_transpose{self.rank}d")
         return function(
             y, w, stride=self.stride, dilation=self.dilation, groups=self.groups,
-            padding=tuple(self.sides), output_padding=rests,
+            padding=tuple(sides), output_padding=rests,
         )  # fmt: skip
 
 
