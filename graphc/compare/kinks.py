@@ -15,6 +15,7 @@ from graphc.ir.origin import Location
 from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import depends_on
 from graphc.ops.loop import step_values
+from graphc.ops.pooling import window_elements
 from graphc.runtime.interpreter import Array
 
 # An op's piece by its operands: a code that changes where the derivative may jump, and the distance.
@@ -59,6 +60,13 @@ def _at_ties(largest: Callable[..., Any]) -> Piece:
     return piece
 
 
+def _at_window_ties(attrs: Attrs, x: Array, *values: Array) -> tuple[Array, Array]:
+    """As ties over an axis, with the elements of each window along a last one; padding is no rival."""
+    elements, real = window_elements(attrs, x)
+    elements = np.where(real, elements.astype(np.float64), -np.inf)
+    return _at_ties(np.max)({"axis": -1}, elements)
+
+
 def _in_steps(attrs: Attrs, *operands: Array) -> tuple[Array, Array]:
     """The pieces of all steps of a loop, one after the other."""
     body = attrs["body"]
@@ -84,6 +92,7 @@ PIECES: dict[str, Piece] = {
     "clip": _at_bounds,
     **dict.fromkeys(("max", "argmax"), _at_ties(np.max)),
     **dict.fromkeys(("min", "argmin"), _at_ties(np.min)),
+    **dict.fromkeys(("max_pool", "window_index"), _at_window_ties),
     "scan": _in_steps,
 }
 """Pieces by op name; a ``where`` is covered by the comparisons in its condition."""

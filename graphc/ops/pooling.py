@@ -89,7 +89,7 @@ def _infer_window_index(inputs: tuple[Tensor, ...], attrs: Attrs) -> tuple[Shape
 
 
 # -- meanings --------------------------------------------------------------------------------------
-def _windows(attrs: Attrs, x: Array) -> tuple[Array, Array]:
+def window_elements(attrs: Attrs, x: Array) -> tuple[Array, Array]:
     """The elements of each window along a last axis, and which of them are no padding."""
     rank = len(attrs["size"])
     axes = tuple(range(x.ndim - rank, x.ndim))
@@ -106,7 +106,7 @@ def _lowest(dtype: np.dtype[Any]) -> Any:
 
 
 def _max_pool(attrs: Attrs, x: Array) -> Array:
-    elements, real = _windows(attrs, x)
+    elements, real = window_elements(attrs, x)
     order = np.where(real, np.real(elements), _lowest(x.dtype))
     first = _first(order, np.max(order, axis=-1), real)
     found: Array = np.take_along_axis(elements, first[..., None], -1)[..., 0]
@@ -121,7 +121,7 @@ def _first(elements: Array, wanted: Array, real: Array) -> Any:
 
 
 def _window_index(attrs: Attrs, x: Array, y: Array) -> Array:
-    elements, real = _windows(attrs, np.real(x))
+    elements, real = window_elements(attrs, np.real(x))
     inner = np.unravel_index(_first(elements, np.real(y), real), attrs["size"])
     rank = len(attrs["size"])
     flat = np.zeros(y.shape, np.int64)

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+import graphc as gc
 from graphc.autodiff.rule import Pointwise
 from graphc.compare import compare_gradients
 from graphc.compare.engines import ENGINES
@@ -246,3 +247,21 @@ def test_symbolic_sizes_and_einsum():
     y = sum(ew.softplus(einsum("nc,cd->nd", x, w)))
     report = compare_gradients(y, {"x": x, "w": w}, {"x": np.random.default_rng(0).normal(size=(7, 3))})
     assert report.ok, report.table()
+
+
+@pytest.mark.parametrize("pool", [gc.nn.max_pool2d, gc.nn.adaptive_max_pool2d], ids=lambda f: f.__name__)
+def test_ties_in_pooling_windows_are_kinks_and_no_fault(pool):
+    w = gc.input("w", (1, 1, 4, 4), "float64")
+    report = compare_gradients((pool(w, 2) ** 2).sum(), w, at={"w": np.ones((1, 1, 4, 4))})
+    assert report.ok, report.table()
+    assert any(k.op in ("max_pool", "argmax") and k.distance == 0 for k in report.kinks)
+    apart = compare_gradients((pool(w, 2) ** 2).sum(), w, at={"w": np.arange(16.0).reshape(1, 1, 4, 4)})
+    assert apart.ok and not apart.kinks
+
+
+def test_padding_is_no_rival_in_a_pooling_window():
+    w = gc.input("w", (1, 1, 3, 3), "float64")
+    report = compare_gradients(
+        gc.nn.max_pool2d(w, 2, stride=2, padding=1).sum(), w, at={"w": -np.arange(9.0).reshape(1, 1, 3, 3)}
+    )
+    assert report.ok and not report.kinks
