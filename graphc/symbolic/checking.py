@@ -20,8 +20,8 @@ from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import topological_order
 from graphc.ops.elementwise import CAST, STOP_GRADIENT
 from graphc.ops.sources import CONSTANT, DIMENSION
-from graphc.symbolic.derivation import Derivation, Step
 from graphc.symbolic.local import exact_number
+from graphc.symbolic.scalar_derivation import ScalarDerivation, Step
 
 POINTS = 2
 _ATTEMPTS = 60
@@ -32,7 +32,7 @@ _DIGITS = 40
 Values = dict[Tensor, Any]
 
 
-def checked(derivation: Derivation, seed: int) -> Derivation:
+def checked(derivation: ScalarDerivation, seed: int) -> ScalarDerivation:
     """The derivation with the difference of both sides at each step.
 
     Raises DifferentiationError naming the first step whose sides differ, or where no point was found
@@ -93,7 +93,7 @@ def _drawn(leaf: Tensor, generator: np.random.Generator, scale: int) -> Any:
     return np.float64(draws[scale % len(draws)])
 
 
-def _regular_point(derivation: Derivation, generator: np.random.Generator) -> Values:
+def _regular_point(derivation: ScalarDerivation, generator: np.random.Generator) -> Values:
     """Values of the sources at which differences of the output settle: finite, away from kinks."""
     order = derivation.order
     for attempt in range(_ATTEMPTS):
@@ -131,7 +131,7 @@ def central(
 class _Point:
     """One point of evaluation: values of nodes and lets, and differences for the left sides."""
 
-    def __init__(self, derivation: Derivation, values: Values) -> None:
+    def __init__(self, derivation: ScalarDerivation, values: Values) -> None:
         self._derivation = derivation
         names, lets = derivation.names, derivation.lets
         reached = topological_order([*(let.tensor for let in lets), *derivation.gradients])
@@ -148,7 +148,7 @@ class _Point:
             slopes, _ = central(d.order, self._values, w, floats)
             found |= {d.names.derivative(n, w): s for n, s in zip(floats, slopes, strict=True)}
             self._symbols.setdefault(d.names.derivative(d.y, w), _exact(self._values[gradient]))
-        if d.mode == "cut" and len(d.order) <= _CUTS_CHECKED:
+        if d.mode == "everywhere" and len(d.order) <= _CUTS_CHECKED:
             for let in d.lets:
                 found[let.symbol] = central(d.order, self._values, let.below, [d.y])[0][0]
         return found

@@ -2,7 +2,7 @@
 
 ``full``: from the parameter towards the loss. The differential of a node is the sum over its reads
 of slope times the read's own differential: pure substitution, one let per node and parameter.
-``cut``: every node is a cut at which the derivative of the loss by it becomes a let. The number of
+``everywhere``: every node is a cut at which the derivative of the loss by it becomes a let. The number of
 lets does not grow with the number of parameters, so it is the choice for many.
 Either way a formula only names nodes and lets, so no expression ever swells.
 """
@@ -22,7 +22,7 @@ from graphc.symbolic.local import LocalForm, Slope
 from graphc.symbolic.naming import Names
 from graphc.symbolic.raising import Raiser
 
-Mode = Literal["full", "cut"]
+Mode = Literal["full", "dominators", "everywhere"]
 FULL_UP_TO = 8  # parameters; beyond, full composition writes more lets than there are nodes to cut at
 
 
@@ -89,7 +89,9 @@ def compose_full(composer: Composer, forms: Iterable[LocalForm], wrt: Sequence[T
     return {w: differential.get(composer.y, {}).get(w, sympy.S.Zero) for w in seeds}
 
 
-def compose_cut(composer: Composer, forms: Sequence[LocalForm], wrt: Sequence[Tensor]) -> dict[Tensor, Any]:
+def compose_everywhere(
+    composer: Composer, forms: Sequence[LocalForm], wrt: Sequence[Tensor]
+) -> dict[Tensor, Any]:
     """The formula of ∂y/∂w for each w, with ∂y/∂node as a let at every node."""
     y = composer.y
     terms: dict[Tensor, list[Any]] = {y: [sympy.S.One]}

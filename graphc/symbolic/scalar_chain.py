@@ -19,10 +19,10 @@ from graphc.ir.origin import Location, user_location
 from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import depends_on, topological_order
 from graphc.symbolic.composition import in_names
-from graphc.symbolic.derivation import latex_of, text_of
 from graphc.symbolic.expression import require_scalars
 from graphc.symbolic.local import is_number, local_form
 from graphc.symbolic.naming import Names
+from graphc.symbolic.scalar_derivation import latex_of, text_of
 
 Point = Mapping[Any, float]
 

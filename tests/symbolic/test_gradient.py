@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 import sympy
 
-from graphc.errors import DifferentiationError, GraphError, UnsupportedError
+from graphc.errors import DifferentiationError, GraphError, ShapeError
 from graphc.ir.traversal import topological_order
 from graphc.ops import elementwise as ew
 from graphc.ops.sources import constant, input, parameter, random_normal
 from graphc.runtime.interpreter import interpret
 from graphc.symbolic import grad, to_sympy
-from graphc.symbolic.derivation import Step
+from graphc.symbolic.scalar_derivation import Step
 from tests.symbolic.formulas import ACTIVATIONS, A, X
 
-MODES = ("full", "cut")
+MODES = ("full", "everywhere")
 
 
 def scalars(*names):
@@ -238,11 +238,11 @@ def test_check_finds_a_wrong_slope(monkeypatch):
         local._slopes.cache_clear()
 
 
-def test_tensor_graphs_are_refused_with_the_first_node():
+def test_an_output_that_is_no_scalar_is_refused_with_a_remedy():
     x = input("x", (3,))
-    with pytest.raises(UnsupportedError, match=r"input 'x' has shape \(3,\)") as error:
+    with pytest.raises(ShapeError, match=r"y has shape \(3,\)") as error:
         grad(ew.exp(x), x)
-    assert "gc.grad" in str(error.value)
+    assert "symbolic.jacobian" in str(error.value)
 
 
 def test_integers_are_refused():

@@ -1,0 +1,155 @@
+"""The engine: outputs with their cotangents and nodes to differentiate by enter; their derivatives leave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from graphc.ir.dimension import Shape
+from graphc.ir.dtype import is_float
+from graphc.ir.origin import inheriting, user_location
+from graphc.ir.tensor import Tensor
+from graphc.ir.traversal import depends_on, topological_order
+from graphc.ops.elementwise import astype
+from graphc.symbolic.index.composition import Flow, Mode, budget_error
+from graphc.symbolic.index.elimination import eliminated
+from graphc.symbolic.index.forms import index, variables_for
+from graphc.symbolic.index.raising import TermRaiser
+from graphc.symbolic.index.simplification import simplified_terms
+from graphc.symbolic.index.terms import Read, Term
+
+BUDGET = 512
+"""Terms of one closed form."""
+# When a closed form is still short: measured by reading, not by time.
+FULL_WANTED, CUTS, SHORT_NODES, SHORT_PRODUCTS, SHORT_TERMS = 6, 40, 24, 3, 8
+
+
+@dataclass(frozen=True, eq=False)
+class Let:
+    """One derivative ∂output/∂node: the terms as composed, with deltas eliminated, simplified; the graph."""
+
+    node: Tensor
+    composed: tuple[Term, ...]
+    eliminated: tuple[Term, ...]
+    simplified: tuple[Term, ...]
+    rules: tuple[str, ...]
+    tensor: Tensor
+    guarding: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """The lets in the order in which they were found, the mode, and what could not be raised."""
+
+    lets: Mapping[Tensor, Let]
+    mode: Mode
+    residue: tuple[str, ...]
+
+
+class Engine:
+    """Derives lets from the outputs down to the wanted nodes."""
+
+    def __init__(
+        self,
+        outputs: Mapping[Tensor, Tensor | None],
+        wrt: Sequence[Tensor],
+        mode: Mode | None = None,
+        budget: int = BUDGET,
+        prefix: Shape = (),
+    ) -> None:
+        order = topological_order(outputs)
+        self._outputs = dict(outputs)
+        self._wrt = list(dict.fromkeys(wrt))
+        active = {
+            n for n in depends_on(order, [w for w in self._wrt if w in set(order)]) if is_float(n.dtype)
+        }
+        self._flow = Flow(order, active, [o for o in outputs if o in active], prefix)
+        self._prefix = prefix
+        self._order = {n: i for i, n in enumerate(order)}
+        self._above = self._flow.dominators() if mode != "full" else {}
+        self._budget = budget
+        self._residue: list[str] = []
+        self.mode: Mode = mode or self._chosen()
+
+    # -- mode ----------------------------------------------------------------------------------------
+    def _chosen(self) -> Mode:
+        """Closed form while it is short; cuts where it would grow, or multiply what is better shared."""
+        wanted = [w for w in self._wrt if w in self._flow.reaching]
+        outputs = set(self._flow.outputs)
+        if len(wanted) <= FULL_WANTED and all(self._is_short(w, outputs) for w in wanted):
+            return "full"
+        needed = self._needed("dominators")
+        if len(needed) <= CUTS and all(self._is_short(n, stops) for n, stops in needed.items()):
+            return "dominators"
+        return "everywhere"
+
+    def _is_short(self, node: Tensor, stops: set[Tensor]) -> bool:
+        between = self._flow.between(node, stops)
+        return (
+            len(between) <= SHORT_NODES
+            and sum(n.op.family in ("convolution", "linear algebra", "loop") for n in between)
+            <= SHORT_PRODUCTS
+            and sum(n.op.family == "convolution" or n.op.name in ("fold", "window") for n in between) <= 1
+            and self._flow.paths(node, stops, SHORT_TERMS) <= SHORT_TERMS
+        )
+
+    def _check_growth(self, node: Tensor, stops: set[Tensor]) -> None:
+        if self.mode == "everywhere":
+            return
+        count = self._flow.paths(node, stops, self._budget)
+        if count > self._budget:
+            raise budget_error(node, self.mode, count, self._budget, user_location())
+
+    # -- lets ----------------------------------------------------------------------------------------
+    def outcome(self) -> Outcome:
+        """Every let that the wanted nodes need."""
+        needed = self._needed(self.mode)
+        lets: dict[Tensor, Let] = {}
+        reads: dict[Tensor, Read | None] = {}
+        for output, cotangent in self._outputs.items():
+            if output in self._flow.differentials or output in self._wrt:
+                made = self._flow.differentials.get(output)
+                names = made.variables if made else variables_for(output)
+                reads[output] = None if cotangent is None else Read(cotangent, index(names))
+        for node in sorted(needed, key=self._order.__getitem__, reverse=True):
+            stops = needed[node]
+            self._check_growth(node, stops)
+            let = self._let(node, self._flow.composed(node, stops, reads))
+            lets[node] = let
+            if node in self._flow.differentials:
+                names = self._flow.differentials[node].variables
+                reads[node] = Read(let.tensor, index(names), let.guarding)
+        return Outcome(lets, self.mode, tuple(dict.fromkeys(self._residue)))
+
+    def _needed(self, mode: Mode) -> dict[Tensor, set[Tensor]]:
+        """The nodes whose derivative gets a name, with the cuts next above each."""
+        needed: dict[Tensor, set[Tensor]] = {}
+        stack = [w for w in self._wrt if w in self._flow.reaching]
+        while stack:
+            node = stack.pop()
+            if node in needed:
+                continue
+            stops = self._flow.stops(node, mode, self._above)
+            needed[node] = stops
+            stack += [s for s in stops if s not in self._flow.outputs or self._flow.users(s)]
+        return needed
+
+    def _let(self, node: Tensor, composed: Sequence[Term]) -> Let:
+        left: list[Term] = []
+        rules: list[str] = []
+        for term in composed:
+            found = eliminated(term)
+            rules += found.rules
+            if found.term is not None:
+                left.append(found.term)
+        shape = (*self._prefix, *node.shape)
+        simple = simplified_terms(left, shape)
+        raiser = TermRaiser(node.dtype)
+        with inheriting(node.origins, "backward"):
+            raised = raiser.tensor(simple, shape)
+            tensor = astype(raised.tensor, node.dtype)
+        self._residue += raiser.residue
+        return Let(
+            node, tuple(composed), tuple(left), tuple(simple), tuple(dict.fromkeys(rules)), tensor,
+            raised.guarding,
+        )  # fmt: skip
