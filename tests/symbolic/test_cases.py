@@ -349,9 +349,7 @@ def test_20_disjoint_average_pooling(check: Check, rng: np.random.Generator) -> 
     x, u = _input("x", "N", 1, 4, 6), _input("u", "N", 1, 2, 3)
     b = rng.normal(size=(3, 1, 2, 3))
     loss = gc.sum(u * gc.nn.avg_pool2d(x, 2))
-    (gradient,) = symbolic_gradients(loss, [x])
     values = {x: rng.normal(size=(3, 1, 4, 6)), u: b}
-    assert gradient.shape == x.shape
     expected = np.empty((3, 1, 4, 6))
     for n, c, i, j in np.ndindex(expected.shape):
         expected[n, c, i, j] = b[n, c, i // 2, j // 2] / 4
