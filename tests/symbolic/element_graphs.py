@@ -126,6 +126,9 @@ def _elementwise() -> list[Case]:
         _case("remainder", lambda x, y: gc.remainder(x + 3, y), (3,), (3,), points="positive"),
         _case("where", lambda x, y: gc.where(x > y, x * y, gc.sin(y)), (2, 3), (3,)),
         _case("where guards a root", lambda x: gc.where(x > 0, gc.sqrt(gc.where(x > 0, x, 1.0)), x), (2, 3)),
+        _case("inverse hyperbolic cosine", lambda x: gc.arccosh(x + 1), (2, 2), points="positive"),
+        _case("a factor that absorbs", lambda x, y: gc.ops.absorbing_multiply(x, y) * x, (2, 2), (2,)),
+        _case("through float32", lambda x: 3 * x.astype("float32").astype("float64"), (2, 2)),
         _case("no elements", lambda x, y: gc.exp(x) * y, (0, 2), (2,)),
         _case("an operand thrice", lambda x: x * gc.sin(x) / (1 + x * x), (1, 3)),
     ]  # fmt: skip

@@ -28,8 +28,12 @@ def element_gradients(
     wrt: list[gc.Tensor],
     values: Mapping[gc.Tensor, Array],
     sizes: Mapping[str, int] | None = None,
+    directions: list[Array] | None = None,
 ) -> list[Array]:
-    """The gradients of the scalar by each tensor at float values, which are taken as exact rationals."""
+    """The gradients of the scalar by each tensor at float values, which are taken as exact rationals.
+
+    With directions (one for each tensor), those of the scalar's slope along them: the Hessian's product.
+    """
     point = Point()
     known: dict[gc.Tensor, Array] = {}
     for tensor, value in values.items():
@@ -43,6 +47,9 @@ def element_gradients(
             assert known[node].shape == shape, f"the oracle gives {known[node].shape} for {node!r}"
     loss = known[y][()]
     symbols = [s for t in wrt for s in known[t].flat]
+    if directions is not None:
+        steps = [sympy.Rational(float(v)) for d in directions for v in d.flat]
+        loss = sympy.Add(*(v * sympy.diff(loss, s) for v, s in zip(steps, symbols, strict=True)))
     slopes = np.array([sympy.diff(loss, s) for s in symbols] + [None], object)[:-1]
     flat = point.values(slopes).astype(float)
     ends = np.cumsum([known[t].size for t in wrt])[:-1]
