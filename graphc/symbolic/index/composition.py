@@ -116,7 +116,9 @@ class Flow:
         nodes = sorted(self.reaching, key=self._order.__getitem__)
         number = {n: i for i, n in enumerate(nodes)}
         end = len(nodes)
-        graph = networkx.DiGraph([(end, number[o]) for o in self.outputs])
+        graph = networkx.DiGraph()
+        graph.add_node(end)
+        graph.add_edges_from((end, number[o]) for o in self.outputs)
         graph.add_edges_from(
             (number[user], number[node]) for node in nodes for user in self._users.get(node, [])
         )
