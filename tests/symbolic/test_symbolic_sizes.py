@@ -96,7 +96,7 @@ GRAPHS: dict[str, tuple[Build, tuple[Sizes, ...], int]] = {
     "convolution": (
         lambda x, w: gc.square(convolution.convolution(x, w, ODD)),
         (("N", 1, "L"), (2, 1, 2)),
-        2,
+        3,
     ),
     "convolution, relu, pooling": (
         lambda x, w: gc.nn.max_pool1d(gc.relu(gc.nn.conv1d(x, w, padding=1)), 2),
