@@ -45,9 +45,12 @@ def weighted(y: gc.Tensor, name: str = "weights") -> tuple[gc.Tensor, gc.Tensor]
 
 
 def assert_equal(found: Any, expected: Any, what: str = "", tolerance: float = 1e-10) -> None:
-    """Of one shape, and no further apart than the tolerance times the largest element; NaN is NaN."""
+    """Of one shape, and no further apart than the tolerance times the largest element; NaN is NaN.
+
+    What cancels to 0 exactly in one engine leaves rounding in another: the largest counts as 1e-3 at least.
+    """
     found, expected = np.asarray(found), np.asarray(expected)
     assert found.shape == expected.shape, f"{what}: shape {found.shape}, expected {expected.shape}"
     finite = np.abs(expected[np.isfinite(expected)])
-    scale = tolerance * max(float(np.max(finite, initial=0.0)), 1e-6)
+    scale = tolerance * max(float(np.max(finite, initial=0.0)), 1e-3)
     np.testing.assert_allclose(found, expected, rtol=0, atol=scale, equal_nan=True, err_msg=what)

@@ -55,7 +55,7 @@ def test_gradients_equal_reverse_and_forward_mode(draw: Draw) -> None:
         for k, tensor in enumerate(wrt):
             assert_equal(gradients[k], reverse[k], f"{mode}, by {tensor.name}, {draw}")
             pushed = np.sum(gradients[k] * along[directions[k]])
-            assert abs(pushed - forward[k]) <= 1e-10 * max(scale[k], 1e-6), f"{mode}, {tensor.name}, {draw}"
+            assert abs(pushed - forward[k]) <= 1e-10 * max(scale[k], 1e-3), f"{mode}, {tensor.name}, {draw}"
 
 
 @pytest.mark.parametrize("kind", ["conv", "conv_transpose"])

@@ -66,7 +66,7 @@ GRAPHS: dict[str, tuple[Build, tuple[Sizes, ...], int]] = {
     ),
     "mean": (lambda x: gc.square(gc.mean(x, axis=(0, 2))), (("N", 2, "M"),), 1),
     "variance": (lambda x: gc.var(x, axis=0), (("N", "M"),), 1),
-    "layer normalisation": (lambda x, g: gc.nn.layer_norm(x, ("M",), g), (("N", "M"), ("M",)), 2),
+    "layer normalisation": (lambda x, g: gc.nn.layer_norm(x, ("M",), g), (("N", "M"), ("M",)), 3),
     "softmax": (lambda x: gc.softmax(x, axis=0) * x, (("N", "M"),), 1),
     "log-softmax": (lambda x: gc.square(gc.log_softmax(x, axis=1)), (("N", "M"),), 1),
     "logsumexp": (lambda x: gc.square(gc.logsumexp(x, axis=(0, 1))), (("N", "M"),), 1),
