@@ -21,6 +21,7 @@ from graphc.symbolic.composition import Mode
 from graphc.symbolic.derivation import Derivation, restructured
 from graphc.symbolic.index.derivation import TensorDerivation
 from graphc.symbolic.index.engine import BUDGET, Engine
+from graphc.symbolic.scalar import reason_without_form
 from graphc.symbolic.scalar_gradient import scalar_derivation
 
 Wrt = Tensor | Sequence[Tensor] | Mapping[Any, Tensor]
@@ -63,7 +64,7 @@ def grad(
         )  # fmt: skip
     _check_floats((y, *chosen))
     order = topological_order([y, *chosen])
-    if mode != "dominators" and all(n.shape == () for n in order):
+    if mode != "dominators" and all(n.shape == () and _is_scalar_op(n) for n in order):
         return scalar_derivation(y, wrt, chosen, mode, check, seed)
     return _derived(y, wrt, chosen, None, mode, budget, ())
 
@@ -132,6 +133,11 @@ def _derived(
         y, chosen, restructured(wrt, gradients), outcome.mode, tuple(gradients), outcome.residue,
         tuple(outcome.lets.values()),
     )  # fmt: skip
+
+
+def _is_scalar_op(node: Tensor) -> bool:
+    """Whether SymPy has the whole meaning of the node, or need not: it is a source or no float."""
+    return not node.inputs or not is_float(node.dtype) or reason_without_form(node.op) is None
 
 
 def _check_mode(mode: object) -> None:

@@ -101,16 +101,41 @@ class Flow:
         return sorted(found, key=self._order.__getitem__)
 
     # -- cuts ----------------------------------------------------------------------------------------
-    def stops(self, node: Tensor, mode: Mode, above: Mapping[Tensor, Tensor | None]) -> set[Tensor]:
-        """The cuts next above a node."""
-        if mode == "everywhere":
-            return set(self.users(node))
+    def cuts(self, mode: Mode, wanted: Iterable[Tensor]) -> set[Tensor]:
+        """The nodes at which the derivative gets a name of its own."""
         if mode == "full":
             return set(self.outputs)
-        stop = above.get(node)
-        return set(self.outputs) if stop is None else {stop}
+        if mode == "everywhere":
+            return set(self.differentials) | self.outputs
+        above = self._dominators()
+        found = set(self.outputs)
+        for start in wanted:
+            uses = self.users(start)
+            # What is used many times has few dominators: then each use is a start of its own.
+            for node in [start] if len(uses) == 1 else uses:
+                if node is not start:
+                    found.add(node)
+                stop = above.get(node)
+                while stop is not None and stop not in found:
+                    found.add(stop)
+                    stop = above.get(stop)
+        return found
 
-    def dominators(self) -> dict[Tensor, Tensor | None]:
+    def next_above(self, node: Tensor, cuts: set[Tensor]) -> set[Tensor]:
+        """The cuts that the paths from a node meet first."""
+        found: set[Tensor] = set()
+        seen: set[Tensor] = set()
+        stack = self.users(node)
+        while stack:
+            user = stack.pop()
+            if user in cuts:
+                found.add(user)
+            elif user not in seen:
+                seen.add(user)
+                stack += self.users(user)
+        return found
+
+    def _dominators(self) -> dict[Tensor, Tensor | None]:
         """For each node, the nearest one above it through which all its paths to the outputs go."""
         # By number: networkx compares nodes, and == of tensors builds a graph.
         nodes = sorted(self.reaching, key=self._order.__getitem__)

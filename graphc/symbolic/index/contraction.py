@@ -81,7 +81,6 @@ class Contraction:
         group = [o for o in self._operands if v in o.variables]
         rest = [o for o in self._operands if v not in o.variables]
         masks = [m for m in self._masks if v in m.value.variables]
-        elsewhere = set().union(*[o.variables for o in rest], *[m.value.variables for m in self._masks])
         gone = {u for u in left if not any(u in o.variables for o in rest)}
         gone -= {u for m in self._masks if m not in masks for u in m.value.variables}
         if masks:
@@ -97,9 +96,7 @@ class Contraction:
         at = self._position(v)
         before = [o for o in self._operands[:at] if o not in group]
         after = [o for o in self._operands[at:] if o not in group]
-        made = Operand(
-            None, found, frozenset(found.axes), any(o.guarding for o in group) and not elsewhere & gone
-        )
+        made = Operand(None, found, frozenset(found.axes), any(o.guarding for o in group))
         self._operands = [*before, made, *after]
 
     def _joined(self, group: Sequence[Operand], axes: Sequence[Variable], gone: set[Variable]) -> Grid:

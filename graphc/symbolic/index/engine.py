@@ -66,7 +66,7 @@ class Engine:
         self._flow = Flow(order, active, [o for o in outputs if o in active], prefix)
         self._prefix = prefix
         self._order = {n: i for i, n in enumerate(order)}
-        self._above = self._flow.dominators() if mode != "full" else {}
+        self._wanted = [w for w in self._wrt if w in self._flow.reaching]
         self._budget = budget
         self._residue: list[str] = []
         self.mode: Mode = mode or self._chosen()
@@ -74,7 +74,7 @@ class Engine:
     # -- mode ----------------------------------------------------------------------------------------
     def _chosen(self) -> Mode:
         """Closed form while it is short; cuts where it would grow, or multiply what is better shared."""
-        wanted = [w for w in self._wrt if w in self._flow.reaching]
+        wanted = self._wanted
         outputs = set(self._flow.outputs)
         if len(wanted) <= FULL_WANTED and all(self._is_short(w, outputs) for w in wanted):
             return "full"
@@ -96,8 +96,10 @@ class Engine:
     def _check_growth(self, node: Tensor, stops: set[Tensor]) -> None:
         if self.mode == "everywhere":
             return
-        count = self._flow.paths(node, stops, self._budget)
-        if count > self._budget:
+        # Each use of a node has a term of its own in any mode: what swells is the paths of a use.
+        allowed = self._budget + len(self._flow.users(node))
+        count = self._flow.paths(node, stops, allowed)
+        if count > allowed:
             raise budget_error(node, self.mode, count, self._budget, user_location())
 
     # -- lets ----------------------------------------------------------------------------------------
@@ -107,7 +109,7 @@ class Engine:
         lets: dict[Tensor, Let] = {}
         reads: dict[Tensor, Read | None] = {}
         for output, cotangent in self._outputs.items():
-            if output in self._flow.differentials or output in self._wrt:
+            if output in self._flow.differentials or output in set(self._wrt):
                 made = self._flow.differentials.get(output)
                 names = made.variables if made else variables_for(output)
                 reads[output] = None if cotangent is None else Read(cotangent, index(names))
@@ -123,13 +125,14 @@ class Engine:
 
     def _needed(self, mode: Mode) -> dict[Tensor, set[Tensor]]:
         """The nodes whose derivative gets a name, with the cuts next above each."""
+        cuts = self._flow.cuts(mode, self._wanted)
         needed: dict[Tensor, set[Tensor]] = {}
-        stack = [w for w in self._wrt if w in self._flow.reaching]
+        stack = list(self._wanted)
         while stack:
             node = stack.pop()
             if node in needed:
                 continue
-            stops = self._flow.stops(node, mode, self._above)
+            stops = self._flow.next_above(node, cuts)
             needed[node] = stops
             stack += [s for s in stops if s not in self._flow.outputs or self._flow.users(s)]
         return needed

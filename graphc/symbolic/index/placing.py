@@ -44,6 +44,12 @@ def placed(grid: Grid, target: Sequence[Affine], shape: Shape, views: Views) -> 
     return tensor if same_shape(tensor.shape, shape) else reshape(tensor, shape)
 
 
+def is_laid(target: Sequence[Affine], shape: Shape) -> bool:
+    """Whether the target needs no scatter_add: what leaves its axes is then cut off, without a guard."""
+    groups = digit_families(target, shape)
+    return all(_is_regular(e, product_of([shape[a] for a in axes])) for axes, e in groups)
+
+
 def _is_gathered(e: Affine) -> bool:
     return not e.is_plain and all(not hasattr(k, "modulus") for k in e.parts)
 

@@ -18,8 +18,8 @@ from graphc.symbolic.index.affine import Affine, Variable, constant, radix_order
 from graphc.symbolic.index.contraction import Contraction, Operand
 from graphc.symbolic.index.convolving import as_transposed_convolution
 from graphc.symbolic.index.gridding import Grid, union
-from graphc.symbolic.index.placing import placed
-from graphc.symbolic.index.reading import Views
+from graphc.symbolic.index.placing import is_laid, placed
+from graphc.symbolic.index.reading import Views, is_viewed
 from graphc.symbolic.index.terms import Atom, Bracket, Call, Guard, Read, Term
 from graphc.symbolic.local import read_symbol
 from graphc.symbolic.raising import Raiser
@@ -79,10 +79,10 @@ class TermRaiser:
     def _placed(self, target: tuple[Affine, ...], terms: Sequence[Term], shape: Shape) -> Raised:
         axes = tuple(dict.fromkeys(v for e in target for v in _ordered(e)))
         if len(terms) == 1 and (found := self._transposed(terms[0], shape, axes)) is not None:
-            return Raised(found, False)
-        inside = frozenset(
-            g for e, size in zip(target, shape, strict=True) for g in _range(e, size) if e.is_plain
-        )
+            return Raised(found, any(a.guarding for a, _ in terms[0].factors if isinstance(a, Read)))
+        inside: frozenset[Guard] = frozenset()
+        if is_laid(target, shape):
+            inside = frozenset(g for e, size in zip(target, shape, strict=True) for g in _range(e, size))
         grids, guarding = [], True
         for term in terms:
             grid, guards = self._term(term, axes, inside)
@@ -98,7 +98,7 @@ class TermRaiser:
 
     def _transposed(self, term: Term, shape: Shape, axes: Sequence[Variable]) -> Tensor | None:
         reads = [a for a, n in term.factors if isinstance(a, Read) and n == 1]
-        if len(reads) != 2 or len(term.factors) != 2 or any(r.guarding for r in reads):
+        if len(reads) != 2 or len(term.factors) != 2:
             return None
         inside = {g for e, size in zip(term.target, shape, strict=True) for g in _range(e, size)}
         if any(g not in inside for g in term.guards):
@@ -137,7 +137,7 @@ class TermRaiser:
                 operands.append(Operand(None, self._ones(missing), frozenset(missing)))
         contraction = Contraction(operands, masks, self._views, tuple(guards))
         found = contraction.summed([v for v in summed if v in present], axes)
-        guarding = not any(v in present for v in summed) and any(o.guarding for o in operands)
+        guarding = any(o.guarding for o in operands)  # a sum of zeros that were chosen is one too
         if found is None:
             found = Grid(filled(1.0, self._dtype), ())
         return Grid(scaled(found.tensor, constant_), found.axes), guarding
@@ -204,7 +204,7 @@ def _absorbed(term: Term, guards: Sequence[Guard]) -> frozenset[Guard]:
     bare: set[Guard] = set()
     other: set[Variable] = set()
     for atom, exponent in term.factors:
-        if isinstance(atom, Read) and exponent == 1:
+        if isinstance(atom, Read) and exponent == 1 and is_viewed(atom):
             for e, size in zip(atom.index, atom.tensor.shape, strict=True):
                 if e.is_plain and not within(e, size):
                     bare |= set(_range(e, size))

@@ -96,6 +96,13 @@ class Views(Reader):
         return Grid(ew.where(inside, found.tensor, number(0)), found.axes)
 
 
+def is_viewed(read: Read) -> bool:
+    """Whether views alone express the read: then it is 0 where an index leaves its axis."""
+    groups = digit_families(read.index, read.tensor.shape)
+    sizes = [product_of([read.tensor.shape[a] for a in axes]) for axes, _ in groups]
+    return all(_Axis.of(e, size) is not None for (_, e), size in zip(groups, sizes, strict=True))
+
+
 def _is_gathered(e: Affine) -> bool:
     """Whether the index is odd by gathered elements alone, which only ``take`` expresses."""
     keys = list(e.parts)
@@ -259,7 +266,9 @@ def _windowed(grid: Grid, stand_in: Variable, steps: Sequence[tuple[Variable, in
         )
         names.append(element)
     names[axis] = order[0][0]
-    reversed_axes = tuple([names.index(v) for v in backwards])
+    # The same variable may also index another axis: only this window's axes are turned round.
+    mine = {names[axis]: axis} | {v: a for a, v in enumerate(names) if a >= len(grid.axes)}
+    reversed_axes = tuple([mine[v] for v in backwards])
     return Grid(flip(x, reversed_axes) if reversed_axes else x, tuple(names))
 
 
