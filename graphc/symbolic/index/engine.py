@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from graphc.ir.dimension import Shape
@@ -14,8 +14,9 @@ from graphc.ops.elementwise import astype
 from graphc.symbolic.index.composition import Flow, Mode, budget_error
 from graphc.symbolic.index.elimination import eliminated
 from graphc.symbolic.index.forms import index, variables_for
+from graphc.symbolic.index.known_sums import Assumption
 from graphc.symbolic.index.raising import TermRaiser
-from graphc.symbolic.index.simplification import simplified_terms
+from graphc.symbolic.index.simplification import Simplifier
 from graphc.symbolic.index.terms import Read, Term
 
 BUDGET = 512
@@ -56,6 +57,7 @@ class Engine:
         mode: Mode | None = None,
         budget: int = BUDGET,
         prefix: Shape = (),
+        assume: Iterable[Assumption] = (),
     ) -> None:
         order = topological_order(outputs)
         self._outputs = dict(outputs)
@@ -65,6 +67,7 @@ class Engine:
         }
         self._flow = Flow(order, active, [o for o in outputs if o in active], prefix)
         self._prefix = prefix
+        self._simplifier = Simplifier(order, assume)
         self._order = {n: i for i, n in enumerate(order)}
         self._wanted = [w for w in self._wrt if w in self._flow.reaching]
         self._budget = budget
@@ -146,13 +149,14 @@ class Engine:
             if found.term is not None:
                 left.append(found.term)
         shape = (*self._prefix, *node.shape)
-        simple = simplified_terms(left, shape)
+        simple = self._simplifier.simplified(left, shape)
+        rules += simple.rules
         raiser = TermRaiser(node.dtype)
         with inheriting(node.origins, "backward"):
-            raised = raiser.tensor(simple, shape)
+            raised = raiser.tensor(simple.terms, shape)
             tensor = astype(raised.tensor, node.dtype)
         self._residue += raiser.residue
         return Let(
-            node, tuple(composed), tuple(left), tuple(simple), tuple(dict.fromkeys(rules)), tensor,
+            node, tuple(composed), tuple(left), tuple(simple.terms), tuple(dict.fromkeys(rules)), tensor,
             raised.guarding,
         )  # fmt: skip

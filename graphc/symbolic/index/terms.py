@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import permutations
+from itertools import permutations, product
+from math import factorial, prod
 from typing import Any, TypeAlias
 
 import sympy
@@ -15,7 +16,7 @@ from graphc.symbolic.index.affine import Affine, Variable, fresh
 from graphc.symbolic.local import read_symbol
 
 Renaming: TypeAlias = Mapping[Variable, Affine]
-_PERMUTED_UP_TO = 5  # bound variables; beyond, two equal terms may go unnoticed
+_ORDERS = 120  # of like bound variables; beyond, two equal terms may go unnoticed
 
 
 class Read:
@@ -84,18 +85,15 @@ class Call:
 class Bracket:
     """A sum of terms as one factor."""
 
-    __slots__ = ("_hash", "terms")
+    __slots__ = ("_hash", "_parts", "terms")
 
     def __init__(self, terms: tuple[Term, ...]) -> None:
         self.terms = terms
-        self._hash = hash(frozenset(t.key() for t in terms))
+        self._parts = frozenset((t.key(), t.constant) for t in terms)
+        self._hash = hash(self._parts)
 
     def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, Bracket)
-            and self._hash == other._hash
-            and {t.key() for t in self.terms} == {t.key() for t in other.terms}
-        )
+        return isinstance(other, Bracket) and self._hash == other._hash and self._parts == other._parts
 
     def __hash__(self) -> int:
         return self._hash
@@ -210,7 +208,7 @@ class Term:
 
     def key(self) -> Any:
         """Equal for terms that differ by the names of bound variables and the constant alone."""
-        return parts_key(self.factors, self.guards, self.target, self.bound)
+        return canonical(self.factors, self.guards, self.target, self.bound)[0]
 
 
 def multiplied(factors: Iterable[tuple[Atom, int]]) -> tuple[tuple[Atom, int], ...]:
@@ -233,25 +231,36 @@ def decided(term: Term) -> Term | None:
     return term if len(left) == len(term.guards) else replace(term, guards=frozenset(left))
 
 
-def parts_key(
+def canonical(
     factors: Sequence[tuple[Atom, int]],
     guards: Iterable[Guard],
     target: Sequence[Affine],
     bound: Sequence[Variable],
-) -> Any:
-    """The canonical value of a product: the least over the orders of its bound variables."""
+) -> tuple[str, tuple[Variable, ...]]:
+    """A text that equal products share whatever their bound names, and the order of those it is for."""
     guards = list(guards)
 
     def encoded(order: Sequence[Variable]) -> Any:
-        numbers = {v: i for i, v in enumerate(order)}
+        return encoded_by({v: i for i, v in enumerate(order)})
+
+    def encoded_by(numbers: Mapping[Variable, int]) -> Any:
         parts = sorted((_atom_code(a, numbers), n) for a, n in factors)
         conditions = sorted((_index_code(g.value, numbers), g.equal) for g in guards)
         return (tuple(parts), tuple(conditions), tuple([_index_code(e, numbers) for e in target]))
 
-    if len(bound) > _PERMUTED_UP_TO:
-        return (tuple([str(v.size) for v in bound]), encoded(bound))
-    orders = permutations(bound)
-    return min(((tuple([str(v.size) for v in o]), encoded(o)) for o in orders), key=repr)
+    if len(bound) < 2:
+        return repr((tuple([str(v.size) for v in bound]), encoded(bound))), tuple(bound)
+    # A variable's signature: the product as seen from it, all others alike. Only equal ones are permuted.
+    alike = dict.fromkeys(bound, 0)
+    signature = {v: repr((str(v.size), encoded_by({**alike, v: 1}))) for v in bound}
+    groups: dict[str, list[Variable]] = {}
+    for v in sorted(bound, key=signature.__getitem__):
+        groups.setdefault(signature[v], []).append(v)
+    count = prod(factorial(len(g)) for g in groups.values())
+    choices = [permutations(g) if count <= _ORDERS else (tuple(g),) for g in groups.values()]
+    orders = [tuple(v for g in parts for v in g) for parts in product(*choices)]
+    sizes = tuple([str(v.size) for v in orders[0]])
+    return min(((repr((sizes, encoded(o))), o) for o in orders), key=lambda f: f[0])
 
 
 def _index_code(e: Affine, numbers: Mapping[Variable, int]) -> str:

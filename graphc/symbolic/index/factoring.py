@@ -1,0 +1,131 @@
+"""Factoring: a sum of terms enters; a sum of fewer, with brackets, leaves.
+
+What two or more terms have in common is taken out: Σ_n X[n,a] P[n,b] − Σ_n X[n,a] Y[n,b] is
+Σ_n X[n,a] (P[n,b] − Y[n,b]). Terms in which a factor was chosen by a condition are left as they are: parted
+from the condition, another factor might be infinite where it was not chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
+
+from graphc.symbolic.index.affine import Variable, of
+from graphc.symbolic.index.terms import Atom, Bracket, Call, Guard, Read, Term, canonical, multiplied
+
+_MOST_TERMS = 24
+_MOST_FACTORS = 7
+
+Factors = tuple[tuple[Atom, int], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Split:
+    """A term as a common part and the rest; ``order`` names the common part's bound variables."""
+
+    term: Term
+    common: Factors
+    rest: Factors
+    guards: frozenset[Guard]
+    order: tuple[Variable, ...]
+
+
+def factored(terms: Sequence[Term], outputs: Sequence[Variable]) -> list[Term]:
+    """The terms with common factors taken out, the widest first; ``outputs`` are the result's indices."""
+    current = sorted(terms, key=lambda t: bool(_is_negative(t)))  # what is positive comes first
+    while 1 < len(current) <= _MOST_TERMS:
+        best = _best(current, outputs)
+        if best is None:
+            break
+        members = {id(s.term) for s in best}
+        at = next(i for i, t in enumerate(current) if id(t) in members)
+        made = _joined(best, outputs)
+        current = [t for i, t in enumerate(current) if id(t) not in members or i == at]
+        current[at] = made
+    return current
+
+
+def _is_negative(term: Term) -> bool:
+    return bool(term.constant.could_extract_minus_sign())
+
+
+def _best(terms: Sequence[Term], outputs: Sequence[Variable]) -> list[_Split] | None:
+    groups: dict[Any, list[_Split]] = {}
+    for term in terms:
+        if not _may_split(term):
+            continue
+        for key, split in _splits(term, outputs):
+            held = groups.setdefault(key, [])
+            if all(s.term is not term for s in held):
+                held.append(split)
+    shared = [g for g in groups.values() if len(g) > 1]
+    # The most terms, then the largest common part.
+    return max(shared, key=lambda g: (len(g), len(g[0].common)), default=None)
+
+
+def _may_split(term: Term) -> bool:
+    return len(term.factors) <= _MOST_FACTORS and not any(
+        isinstance(a, (Read, Call)) and a.guarding for a, _ in term.factors
+    )
+
+
+def _splits(term: Term, outputs: Sequence[Variable]) -> Iterator[tuple[Any, _Split]]:
+    """Each part that might be common, with its canonical key."""
+    single = [(a, 1 if n > 0 else -1) for a, n in term.factors for _ in range(abs(n))]
+    if len(single) > _MOST_FACTORS:
+        single = list(term.factors)
+    fixed = set(outputs)
+    seen: set[frozenset[tuple[Atom, int]]] = set()
+    for count in range(len(single), 0, -1):
+        for chosen in combinations(range(len(single)), count):
+            common = multiplied(single[i] for i in chosen)
+            name = frozenset(common)
+            if name in seen:
+                continue
+            seen.add(name)
+            rest = multiplied(s for i, s in enumerate(single) if i not in chosen)
+            variables = frozenset().union(*[a.variables for a, _ in common])
+            held = frozenset(g for g in term.guards if g.value.variables <= variables | fixed)
+            if any(e.variables - fixed - variables for e in term.target):
+                continue
+            bound = [v for v in term.bound if v in variables and v not in fixed]
+            key, order = canonical(common, held, term.target, bound)
+            yield key, _Split(term, common, rest, held, tuple(order))
+
+
+def _joined(splits: Sequence[_Split], outputs: Sequence[Variable]) -> Term:
+    """The common part times the sum of the rests, in the first one's names."""
+    first = splits[0]
+    constant = first.term.constant
+    inner = []
+    fixed = set(outputs)
+    for split in splits:
+        new = {v: of(w) for v, w in zip(split.order, first.order, strict=True) if v is not w}
+        common = set(split.order) | fixed
+        bound = tuple([v for v in split.term.bound if v not in common])
+        rest = Term(
+            split.term.constant / constant,
+            split.rest,
+            split.term.guards - split.guards,
+            (*bound, *[v for v in split.order if v in new]),
+        )
+        inner.append(rest.substituted(new) if new else rest)
+    inner = factored(_merged_ones(inner), [*outputs, *first.order])
+    bound = tuple([v for v in first.term.bound if v in set(first.order) | fixed])
+    factors = multiplied([*first.common, (Bracket(tuple(inner)), 1)])
+    if len(inner) == 1 and not inner[0].bound and not inner[0].guards:
+        factors = multiplied([*first.common, *inner[0].factors])
+        constant = constant * inner[0].constant
+    return replace(first.term, constant=constant, factors=factors, guards=first.guards, bound=bound)
+
+
+def _merged_ones(terms: Sequence[Term]) -> list[Term]:
+    """Terms that are numbers added up."""
+    numbers = [t for t in terms if not t.factors and not t.guards and not t.bound]
+    others = [t for t in terms if t.factors or t.guards or t.bound]
+    if len(numbers) < 2:
+        return list(terms)
+    total = sum((t.constant for t in numbers), numbers[0].constant * 0)
+    return [*others, Term(total)] if total != 0 else others
