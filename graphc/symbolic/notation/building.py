@@ -36,8 +36,8 @@ from graphc.symbolic.notation.plain_text import text
 ONE = Number(Fraction(1))
 Term = tuple[Fraction, bool, Formula | None]
 _CLASSES: tuple[tuple[type[Formula], ...], ...] = (
-    (Number,), (Partial,), (Symbol, Name), (Transpose, Product, Scaled, Big), (Fence, Quotient), (Call, Cases),
-    (Sum, Negative), (Indicator,),
+    (Number,), (Partial,), (Symbol, Name), (Transpose, Product, Scaled, Big), (Fence, Quotient),
+    (Call, Cases), (Sum, Negative), (Indicator,),
 )  # fmt: skip
 
 
@@ -51,7 +51,7 @@ def factor_order(formula: Formula) -> tuple[int, str]:
 
 
 def _term_order(term: Term, count: int) -> tuple[object, ...]:
-    coefficient, decimal, body = term
+    coefficient, _, body = term
     if body is None:
         first = coefficient == 1 and count == 2
         return coefficient < 0, 0 if first else 2, 0, 0, ""
@@ -83,7 +83,8 @@ def summed(terms: Iterable[Term]) -> tuple[Formula, tuple[Term, ...]]:
     kept = [(c, d, body) for body, (c, d) in found.items() if c != 0]
     if not kept:
         return Number(Fraction(0)), ()
-    kept.sort(key=lambda t: _term_order(t, len(kept)))
+    count = len(kept)
+    kept.sort(key=lambda t: _term_order(t, count))
     written = tuple(scaled(c, d, (), (), body) for c, d, body in kept)
     return written[0] if len(written) == 1 else Sum(written), tuple(kept)
 
@@ -143,7 +144,8 @@ def joined(factors: Sequence[Formula]) -> Formula:
 
 def by_elements(factors: Iterable[tuple[Formula, Fraction]], sign: str = "⊙") -> Formula:
     """The product, element by element, of powers; negative ones go below a line."""
-    above, below = [], []
+    above: list[Formula] = []
+    below: list[Formula] = []
     for factor, exponent in factors:
         (above if exponent > 0 else below).append(raised_to(factor, abs(exponent)))
     lines = [_signed(sorted(line, key=factor_order), sign) for line in (above, below)]

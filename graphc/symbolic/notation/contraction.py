@@ -1,4 +1,4 @@
-"""Products of tensors by their axes: matmul, einsum, multiply, sum and transpose all become one kind of value.
+"""Products of tensors by their axes: matmul, einsum, multiply, sum, transpose become one kind of value.
 
 A contraction is ``coefficient · Σ factor · factor · …`` over the axes that the result does not have. So a
 ``matmul`` of a transpose and an ``einsum`` that mean the same enter as the same value and are written alike.
@@ -32,13 +32,27 @@ Term = tuple[Fraction, bool, Formula | None]
 
 
 @dataclass(frozen=True)
+class Windows:
+    """The tensor that windows are taken from, and along which of its axes."""
+
+    base: Formula
+    axes: tuple[int, ...]
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Atom:
-    """A tensor as a formula, with its rank; of a sum the terms, so that sums of sums are one sum."""
+    """A tensor as a formula, with its rank.
+
+    Of a sum the terms are kept, so that sums of sums are one sum; of windows where they were taken.
+    """
 
     formula: Formula
     rank: int
     is_row: bool = False
     terms: tuple[Term, ...] | None = None
+    windows: Windows | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +66,7 @@ class Factor:
 
 @dataclass(frozen=True)
 class Contraction:
-    """A product of factors, summed over those of their axes that ``axes`` lacks; None is an axis of size 1."""
+    """A product of factors, summed over those of their axes that ``axes`` lacks; None: an axis of size 1."""
 
     coefficient: Fraction
     factors: tuple[Factor, ...]
@@ -119,7 +133,8 @@ def product(values: Iterable[Contraction], shape: Shape) -> Contraction:
             replaced[axis] = met[place]  # type: ignore[assignment]
         aligned.append(value.moved(replaced))
     result = tuple(m if m is not None else a for m, a in zip(met, axes, strict=True))
-    coefficient, decimal, factors = Fraction(1), False, []
+    coefficient, decimal = Fraction(1), False
+    factors: list[Factor] = []
     for value in aligned:
         coefficient *= value.coefficient
         decimal = decimal or value.decimal
@@ -128,10 +143,13 @@ def product(values: Iterable[Contraction], shape: Shape) -> Contraction:
     return Contraction(coefficient, merged(factors), result, decimal and coefficient != 1, by_elements)
 
 
-def contracted(values: Sequence[Contraction], terms: Sequence[Sequence[object]], out: Sequence[object]) -> Contraction:
+def contracted(
+    values: Sequence[Contraction], terms: Sequence[Sequence[object]], out: Sequence[object]
+) -> Contraction:
     """The sum of products in which axes of one label are one axis: an einsum."""
     labelled: dict[object, Axis] = {}
-    coefficient, decimal, factors = Fraction(1), False, []
+    coefficient, decimal = Fraction(1), False
+    factors: list[Factor] = []
     sizes: dict[object, Dim] = {}
     for value, labels in zip((v.fresh() for v in values), terms, strict=True):
         replaced: dict[Axis, Axis] = {}
@@ -151,9 +169,7 @@ def contracted(values: Sequence[Contraction], terms: Sequence[Sequence[object]],
     return Contraction(coefficient, merged(factors), axes, decimal, by_elements=False)
 
 
-def times_size(
-    coefficient: Fraction, factors: Sequence[Factor], size: Dim
-) -> tuple[Fraction, list[Factor]]:
+def times_size(coefficient: Fraction, factors: Sequence[Factor], size: Dim) -> tuple[Fraction, list[Factor]]:
     """The product times a size, which is a number or a scalar factor."""
     found = size_value(size)
     return coefficient * found.coefficient, [*factors, *found.factors]

@@ -7,7 +7,7 @@ from typing import Any
 
 from graphc.ir.dimension import Dim, same
 from graphc.ir.tensor import Tensor
-from graphc.symbolic.notation.building import setting, transposed
+from graphc.symbolic.notation.building import setting
 from graphc.symbolic.notation.contraction import Axis
 from graphc.symbolic.notation.formula import (
     Big,
@@ -66,7 +66,7 @@ def _number_or_pair(value: Any) -> Formula:
     return size_formula(value)
 
 
-def _unless_ones(values: Sequence[int]) -> Sequence[int]:
+def _unless_ones(values: Sequence[Dim]) -> Sequence[Dim]:
     return () if all(same(v, 1) for v in values) else values
 
 
@@ -98,7 +98,9 @@ def _over_axes(function: str) -> Callable[[Tensor, Parts], Formula]:
     def rule(node: Tensor, parts: Parts) -> Formula:
         axis = node.attrs["axis"]
         every = axis is None or (not isinstance(axis, int) and len(axis) == node.inputs[0].ndim)
-        return Call(function, tuple(parts), () if every or node.inputs[0].ndim == 1 else _axis_below(node, axis))
+        return Call(
+            function, tuple(parts), () if every or node.inputs[0].ndim == 1 else _axis_below(node, axis)
+        )
 
     return rule
 
@@ -113,7 +115,7 @@ def _prod(node: Tensor, parts: Parts) -> Formula:
 def _geometry(stride: Any, dilation: Any, padding: Any, groups: Dim) -> tuple[Formula, ...]:
     return setting_values(
         s=_unless_ones(stride), d=_unless_ones(dilation), p=_unless_zeros(padding),
-        g=_unless_ones((groups,)),  # type: ignore[arg-type]
+        g=_unless_ones((groups,)),
     )  # fmt: skip
 
 
@@ -190,7 +192,9 @@ def _take(node: Tensor, parts: Parts) -> Formula:
 
 
 def _scatter(node: Tensor, parts: Parts) -> Formula:
-    return Call("scatter", tuple(parts), () if node.attrs["axis"] == 0 else _axis_below(node, node.attrs["axis"]))
+    return Call(
+        "scatter", tuple(parts), () if node.attrs["axis"] == 0 else _axis_below(node, node.attrs["axis"])
+    )
 
 
 def _slice(node: Tensor, parts: Parts) -> Formula:
@@ -211,8 +215,15 @@ def _span(n: Dim, first: Dim, count: Dim, step: int) -> Formula:
     if same(first, 0) and step == 1 and same(stop, n):
         return Span()
     backwards = step < 0 and same(stop, -1)
-    starts = same(first, 0) and step > 0
-    ends = backwards or (step > 0 and isinstance(n, int) and isinstance(stop, int) and stop + step > n and stop <= n and step > 1)
+    starts = same(first, 0) if step > 0 else same(first, n - 1)
+    ends = backwards or (
+        step > 0
+        and isinstance(n, int)
+        and isinstance(stop, int)
+        and stop + step > n
+        and stop <= n
+        and step > 1
+    )
     return Span(
         None if starts else size_formula(first),
         None if ends or same(stop, n) else size_formula(stop),

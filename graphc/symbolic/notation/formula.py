@@ -103,7 +103,7 @@ class Negative(Formula):
 
 @dataclass(frozen=True)
 class Product(Formula):
-    """Factors beside each other, or with a sign between them: ⊙ · ⊗ * ⊛ ⊗ᵀ, ``below`` which stand settings."""
+    """Factors beside each other, or with a sign between them: ⊙ · ⊗ * ⊛ ⊗ᵀ, and settings below the sign."""
 
     factors: tuple[Formula, ...]
     sign: str = ""
@@ -236,7 +236,7 @@ class Element(Formula):
 
 @dataclass(frozen=True)
 class Array(Formula):
-    """The tensor of the elements that a formula gives for each value of the indices: ``[x[i] y[j]]_{i,j}``."""
+    """The tensor of the elements that a formula gives at the indices: ``[x[i] y[j]]_{i,j}``."""
 
     element: Formula
     indices: tuple[Formula, ...]

@@ -9,7 +9,8 @@ from graphc.symbolic.notation.formula import Formula, Name, Relation
 from graphc.symbolic.notation.writing import ATOM, FRACTION, written
 
 _SIGNS = {
-    "⊙": r"\odot", "·": r"\cdot", "⊗": r"\otimes", "*": "*", "×": r"\times", "⊛": r"\mathbin{\tilde{\otimes}}",
+    "⊙": r"\odot", "·": r"\cdot", "⊗": r"\otimes", "*": "*", "×": r"\times",
+    "⊛": r"\mathbin{\tilde{\otimes}}",
     "⊗ᵀ": r"\mathbin{\otimes^{\top}}", "=": "=", "<": "<", ">": ">", "≤": r"\le", "≥": r"\ge", "≠": r"\ne",
     "≈": r"\approx", "∧": r"\land", "∨": r"\lor", "⊕": r"\oplus", "∈": r"\in",
     "Σ": r"\sum", "∏": r"\prod", "max": r"\max", "min": r"\min", "|": r"\vert", "‖": r"\Vert",

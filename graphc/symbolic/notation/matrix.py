@@ -1,11 +1,12 @@
 """Graphs in matrix notation: a tensor enters with the names where to stop, the formula a textbook has leaves.
 
-Conventions. Vectors are columns; ``⊙`` is the elementwise product, broadcast as NumPy does. ``w ⊗ x`` is the
-cross-correlation that deep learning calls convolution, ``w * x`` the convolution that turns w round, ``w ⊛ x``
-the wide correlation (⊗̃ in Qiu's book and in LaTeX here), ``⊗ᵀ`` the transposed one with a stride above 1.
-Channels are summed as matrix products are and not shown. ``Σ x`` without an index is over all elements, ``Σ_n``
-over the axis of size N, ``Σ_i``, ``Σ_j`` over the first, the second axis. softmax, logsumexp and cumsum are
-along the last axis unless they bear an index.
+Conventions. Vectors are columns; ``⊙`` is the elementwise product, broadcast as NumPy does. ``w ⊗ x`` is
+the cross-correlation that deep learning calls convolution, ``w * x`` the convolution that turns w round,
+``w ⊛ x`` the wide correlation (⊗̃ in Qiu's book and in LaTeX here), ``⊗ᵀ`` the transposed one with a stride
+above 1; s, d, p and g below a sign are stride, dilation, padding and groups. Channels are summed as in matrix
+products and not shown. ``Σ x`` without an index is over all elements, ``Σ_n`` over the axis of size N,
+``Σ_i``, ``Σ_j`` over the first, the second axis. softmax, logsumexp and cumsum are along the last axis unless
+they bear an index.
 
 Source of the signs: Qiu Xipeng, *Neural Networks and Deep Learning*, sections 5.1 and 5.3.
 """
@@ -67,8 +68,8 @@ def matrix_formula(
 def _check(formula: Formula, node: Tensor, budget: int) -> None:
     if formula.size > budget or formula.depth > _DEEPEST:
         raise GraphError(
-            f"the formula has {formula.size} parts, {formula.depth} deep, where {budget} parts and a depth of "
-            f"{_DEEPEST} can be read",
+            f"the formula has {formula.size} parts, {formula.depth} deep, where {budget} parts and a depth "
+            f"of {_DEEPEST} can be read",
             op=node.op.name,
             location=node.location,
             remedy="give names to tensors in between, so that the formula can stop there",

@@ -102,7 +102,7 @@ class MatrixProduct:
             alone = axis not in self.out
             self.loops.append((axis, formula, exponent, alone))
         else:
-            self.lines.append(Line(*factor.axes, (Link(formula),), exponent))
+            self.lines.append(Line(factor.axes[0], factor.axes[1], (Link(formula),), exponent))
 
     def _weigh(self, axis: Axis, chain: Chain, exponent: Fraction = Fraction(1)) -> None:
         self.weights.setdefault(axis, []).append((chain, exponent))
@@ -147,7 +147,7 @@ class MatrixProduct:
             if len(beside) == 1 and line.exponent == 2:
                 self.scalars.append(Power(norm(product_of(line.chain)), TWO))
             elif len(beside) == 2 and all(k.exponent == 1 for k in beside):
-                self.scalars.append(self._inner(*beside, a))
+                self.scalars.append(self._inner(beside[0], beside[1], a))
             else:
                 continue
             self.lines = [k for k in self.lines if k not in beside]
@@ -155,12 +155,10 @@ class MatrixProduct:
         return False
 
     def _inner(self, first: Line, second: Line, axis: Axis) -> Formula:
-        if first.start is second.end:  # tr(A B) = Σ A[i,j] B[j,i]
-            chains = [first.seen_from(axis), turned(second.seen_from(axis))]
-            ways = [[*chains[0], *chains[1]], [*chains[1], *chains[0]]]
-            ways += [list(turned(tuple(w))) for w in ways]
-            best = min(ways, key=lambda w: (_flips(tuple(w)), text(product_of(tuple(w)))))
-            return Call("tr", (product_of(tuple(best)),))
+        round_trip = (*first.seen_from(axis), *second.seen_from(first.other(axis)))
+        if first.start is second.end or len(round_trip) > 2:  # tr(A B) = Σ A[i,j] B[j,i]
+            ways = [w[i:] + w[:i] for w in (round_trip, turned(round_trip)) for i in range(len(w))]
+            return Call("tr", (product_of(min(ways, key=lambda w: (_flips(w), text(product_of(w))))),))
         pair = [product_of(k.chain) for k in (first, second)]
         if pair[0] == pair[1]:
             return Power(norm(pair[0]), TWO)
@@ -171,8 +169,7 @@ class MatrixProduct:
             same = [k for k in self.lines[i:] if {k.start, k.end} == {first.start, first.end}]
             if len(same) > 1:
                 ways = [
-                    [(product_of(k.seen_from(a)), k.exponent) for k in same]
-                    for a in (first.start, first.end)
+                    [(product_of(k.seen_from(a)), k.exponent) for k in same] for a in (first.start, first.end)
                 ]
                 flips = [sum(_flips(k.seen_from(a)) for k in same) for a in (first.start, first.end)]
                 start, end = (first.start, first.end) if flips[0] <= flips[1] else (first.end, first.start)
@@ -333,4 +330,3 @@ def outer_with_ones(vector: Formula, is_first: bool) -> Formula:
     """A vector repeated along the other axis of a matrix: v 1ᵀ or 1 vᵀ."""
     pair = (vector, transposed(ONES)) if is_first else (ONES, transposed(vector))
     return Product(pair)
-

@@ -32,6 +32,11 @@ def exact(value: Any) -> tuple[Fraction, bool] | None:
     return Fraction(np.format_float_positional(value, unique=True, trim="-")), True
 
 
+def is_odd(value: Fraction) -> bool:
+    """Whether a number has so many decimals that it may stand for a root."""
+    return value.denominator > 10**3
+
+
 def root_of_fraction(value: Any) -> Formula | None:
     """√(p/q) or √(p π/q) with small p and q, if the number is one and no fraction."""
     if not math.isfinite(value) or value == 0:
@@ -60,7 +65,7 @@ def decimal_number(value: Any) -> Formula:
     found = exact(value)
     assert found is not None
     fraction, decimal = found
-    if decimal and fraction.denominator > 10**6 and (root := root_of_fraction(value)) is not None:
+    if decimal and is_odd(fraction) and (root := root_of_fraction(value)) is not None:
         return root
     formula: Formula = Number(abs(fraction), True) if decimal else scaled(abs(fraction), False, (), (), None)
     return Negative(formula) if fraction < 0 else formula

@@ -22,6 +22,7 @@ from graphc.symbolic.notation.contraction import (
     Axis,
     Contraction,
     Factor,
+    Windows,
     contracted,
     new_axes,
     number,
@@ -31,7 +32,7 @@ from graphc.symbolic.notation.contraction import (
     size_value,
     times_size,
 )
-from graphc.symbolic.notation.conventions import FUNCTIONS, named_call, setting_values
+from graphc.symbolic.notation.conventions import named_call
 from graphc.symbolic.notation.formula import (
     IDENTITY,
     Call,
@@ -40,12 +41,16 @@ from graphc.symbolic.notation.formula import (
     Formula,
     Indicator,
     Name,
+    Negative,
     Number,
     Power,
+    Quotient,
     Relation,
+    Root,
     absolute,
+    integer,
 )
-from graphc.symbolic.notation.numbers import TWO, decimal_number, exact
+from graphc.symbolic.notation.numbers import decimal_number, exact, is_odd
 from graphc.symbolic.notation.rendering import index_of, parts_of, rendered
 
 Values = Mapping[Tensor, Contraction]
@@ -69,7 +74,9 @@ def value_of(node: Tensor, values: Values, naming: Naming) -> Contraction:
         return _constant(node, naming)
     if name in _COMPARISONS:
         return _comparison(node, inputs)
-    return opaque(named_call(node, [formula(v, n) for v, n in zip(inputs, node.inputs, strict=True)]), node.shape)
+    return opaque(
+        named_call(node, [formula(v, n) for v, n in zip(inputs, node.inputs, strict=True)]), node.shape
+    )
 
 
 def formula(value: Contraction, node: Tensor | None = None) -> Formula:
@@ -90,29 +97,35 @@ def sum_of(values: list[tuple[Contraction, int]], shape: tuple[Dim, ...]) -> Con
     if all(v.axes == () for v, _ in values):  # of numbers: a sum of products is read as it stands
         shared = [f for f in shared if f.exponent < 0]
     contents = [v.coefficient * sign for v, sign in values if v.coefficient != 0]
-    content = _content([c for c in contents]) if not any(v.decimal for v, _ in values) else Fraction(1)
+    content = Fraction(1) if any(v.decimal for v, _ in values) else _content(contents)
     if any(not v.factors for v, _ in values):
         content, shared = Fraction(1), []
     terms = []
     for value, sign in values:
-        rest = tuple(f for f in value.factors if not any(_equal(f, g) for g in shared))
-        part = replace(value, coefficient=value.coefficient * sign / content, factors=rest)
+        part = replace(value, coefficient=value.coefficient * sign / content, factors=_without(value, shared))
         terms += _terms(part, shape)
     total, kept = summed(terms)
     if len(kept) < 2:
         coefficient, decimal, body = kept[0] if kept else (Fraction(0), False, None)
         if body is None:
             return number(coefficient * content, decimal, new_axes(shape))
-        single = [v for v, _ in values if same_shape(v_shape(v), shape)]
-        if len({id(v) for v, _ in values}) == 1 and single:  # x + x
-            first = values[0][0]
-            return replace(first, coefficient=first.coefficient * sum(sign for _, sign in values))
-        return replace(opaque(body, shape), coefficient=coefficient * content, decimal=decimal)
+        for value, _ in values:  # A B + A B is a product still
+            alone = replace(value, coefficient=Fraction(1), decimal=False, factors=_without(value, shared))
+            if same_shape(sizes_of(value), shape) and rendered(alone, beside=True) == body:
+                return replace(value, coefficient=coefficient * content, decimal=decimal)
+        found = opaque(body, shape)
+        return replace(
+            found, coefficient=coefficient * content, decimal=decimal, factors=(*shared, *found.factors)
+        )
     found = opaque(total, shape, kept)
     return replace(found, coefficient=content, factors=(*shared, *found.factors))
 
 
-def v_shape(value: Contraction) -> tuple[Dim, ...]:
+def _without(value: Contraction, shared: list[Factor]) -> tuple[Factor, ...]:
+    return tuple(f for f in value.factors if not any(_equal(f, g) for g in shared))
+
+
+def sizes_of(value: Contraction) -> tuple[Dim, ...]:
     """The sizes of a value's axes."""
     return tuple(1 if a is None else a.size for a in value.axes)
 
@@ -126,13 +139,12 @@ def _equal(a: Factor, b: Factor) -> bool:
 
 
 def _content(coefficients: list[Fraction]) -> Fraction:
-    """The number common to all: what is left are integers without a common divisor."""
-    if not coefficients:
+    """The number common to all, where they have one denominator: 2 (a − 2 b), (a + b) / 3, but a / 2 + b."""
+    if not coefficients or len({c.denominator for c in coefficients}) > 1:
         return Fraction(1)
     above = math.gcd(*(c.numerator for c in coefficients))
-    below = math.lcm(*(c.denominator for c in coefficients))
     sign = -1 if all(c < 0 for c in coefficients) else 1
-    return sign * Fraction(above, below)
+    return sign * Fraction(above, coefficients[0].denominator)
 
 
 def _terms(value: Contraction, shape: tuple[Dim, ...]) -> list[Any]:
@@ -160,14 +172,8 @@ def _add(node: Tensor, inputs: list[Contraction]) -> Contraction:
 
 # -- products --------------------------------------------------------------------------------------
 def _multiply(node: Tensor, inputs: list[Contraction]) -> Contraction:
-    kron = _kronecker(node)
-    del kron
     pair = [_as_number(v, i) for v, i in zip(inputs, node.inputs, strict=True)]
     return product(pair, node.shape)
-
-
-def _kronecker(node: Tensor) -> None:
-    return None
 
 
 def _as_number(value: Contraction, node: Tensor) -> Contraction:
@@ -202,8 +208,6 @@ def _power_by(exponent: Fraction) -> Callable[[Tensor, list[Contraction]], Contr
 def _raised(value: Contraction, exponent: Fraction, node: Tensor) -> Contraction:
     if not value.factors and value.coefficient > 0 and exponent.denominator == 1:
         return replace(value, coefficient=value.coefficient ** int(exponent))
-    if exponent == 2 and value.summed and not any(a.size for a in value.kept):
-        pass
     found = raised(value, exponent)
     if found is None:
         found = raised(atom(value, node.inputs[0].shape), exponent)
@@ -228,9 +232,6 @@ def _negative(node: Tensor, inputs: list[Contraction]) -> Contraction:
 
 
 def _matmul(node: Tensor, inputs: list[Contraction]) -> Contraction:
-    flat = _flattened_pair(node)
-    if flat is not None:
-        inputs = [inputs[0], inputs[1]]
     x, y = node.inputs
     batch = len(node.shape) - (x.ndim > 1) - (y.ndim > 1)
     lead = [("b", i) for i in range(batch)]
@@ -239,10 +240,6 @@ def _matmul(node: Tensor, inputs: list[Contraction]) -> Contraction:
     left = [*lead[batch - (x.ndim - 2) if x.ndim > 2 else batch :], *rows, ("k", 0)]
     right = [*lead[batch - (y.ndim - 2) if y.ndim > 2 else batch :], ("k", 0), *columns]
     return contracted(inputs, [left, right], [*lead, *rows, *columns])
-
-
-def _flattened_pair(node: Tensor) -> tuple[Tensor, Tensor] | None:
-    return None
 
 
 def _einsum(node: Tensor, inputs: list[Contraction]) -> Contraction:
@@ -260,13 +257,15 @@ def _sum(node: Tensor, inputs: list[Contraction]) -> Contraction:
         if axis is not None and not any(axis in f.axes for f in factors):
             coefficient, factors = times_size(coefficient, factors, axis.size)
     return replace(
-        value, coefficient=coefficient, factors=tuple(factors), axes=_reduced(value.axes, over, node), by_elements=True
+        value,
+        coefficient=coefficient,
+        factors=tuple(factors),
+        axes=_reduced(value.axes, over, node),
+        by_elements=True,
     )
 
 
-def _reduced(
-    axes: tuple[Axis | None, ...], over: tuple[int, ...], node: Tensor
-) -> tuple[Axis | None, ...]:
+def _reduced(axes: tuple[Axis | None, ...], over: tuple[int, ...], node: Tensor) -> tuple[Axis | None, ...]:
     if node.attrs["keepdims"]:
         return tuple(None if i in over else a for i, a in enumerate(axes))
     return tuple(a for i, a in enumerate(axes) if i not in over)
@@ -303,7 +302,9 @@ def _mean(node: Tensor, inputs: list[Contraction]) -> Contraction:
         return replace(value, axes=_reduced(value.axes, node.attrs["axis"], node))
     body = Call("mean", (formula(rest),), below_axes(node, node.attrs["axis"]))
     found = opaque(body, node.shape)
-    return replace(found, coefficient=value.coefficient, factors=(*scalars, *found.factors), decimal=value.decimal)
+    return replace(
+        found, coefficient=value.coefficient, factors=(*scalars, *found.factors), decimal=value.decimal
+    )
 
 
 def below_axes(node: Tensor, over: Any) -> tuple[Formula, ...]:
@@ -381,21 +382,29 @@ def _constant(node: Tensor, naming: Naming) -> Contraction:
     array: np.ndarray[Any, Any] = node.attrs["value"]
     flat = array.reshape(-1)
     if node.name or not flat.size or array.dtype == bool or not (flat == flat[0]).all():
-        if array.ndim == 2 and array.shape[0] == array.shape[1] and array.size and (array == np.eye(len(array))).all():
+        if (
+            array.ndim == 2
+            and array.shape[0] == array.shape[1]
+            and array.size
+            and (array == np.eye(len(array))).all()
+        ):
             return opaque(IDENTITY, node.shape)
         if not node.name and array.ndim == 1 and 0 < array.size <= 4 and array.dtype != bool:
-            return opaque(Fence("[", tuple(decimal_number(v) if array.dtype.kind == "f" else _whole(v) for v in flat), "]"), node.shape)
+            return opaque(
+                Fence(
+                    "[", tuple(decimal_number(v) if array.dtype.kind == "f" else _whole(v) for v in flat), "]"
+                ),
+                node.shape,
+            )
         return opaque(naming(node), node.shape)
     first = flat[0]
     found = exact(first)
-    if found is None or (found[1] and found[0].denominator > 10**6):
+    if found is None or (found[1] and is_odd(found[0])):
         return _odd_number(first, node)
     return number(found[0], found[1], new_axes(node.shape))
 
 
 def _whole(value: Any) -> Formula:
-    from graphc.symbolic.notation.formula import integer
-
     return integer(int(value))
 
 
@@ -403,15 +412,15 @@ def _odd_number(value: Any, node: Tensor) -> Contraction:
     """Infinity, roots, and floats of many figures: scalars by themselves."""
     written = decimal_number(value)
     sign = 1
-    from graphc.symbolic.notation.formula import Negative, Root
-
     if isinstance(written, Negative):
         written, sign = written.part, -1
     if isinstance(written, Number):
         return number(exact(value)[0], True, new_axes(node.shape))  # type: ignore[index]
     if isinstance(written, Root):
-        inner = opaque(written.part, ())
-        found = raised(inner, Fraction(1, 2))
+        part, half = written.part, Fraction(1, 2)
+        if isinstance(part, Quotient) and part.numerator == Number(Fraction(1)):
+            part, half = part.denominator, -half
+        found = raised(opaque(part, ()), half)
         assert found is not None
         return replace(found, coefficient=Fraction(sign), axes=new_axes(node.shape))
     return replace(opaque(written, ()), coefficient=Fraction(sign), axes=new_axes(node.shape))
@@ -455,6 +464,15 @@ def below_axes_of(node: Tensor, axis: int) -> tuple[Formula, ...]:
     return () if node.ndim == 1 else (index_of(Axis(node.inputs[0].shape[axis], axis)),)
 
 
+def _window(node: Tensor, inputs: list[Contraction]) -> Contraction:
+    base = formula(inputs[0])
+    found = opaque(named_call(node, [base]), node.shape)
+    (factor,) = found.factors
+    a = node.attrs
+    windows = Windows(base, a["axes"], a["stride"], a["dilation"])
+    return replace(found, factors=(replace(factor, atom=replace(factor.atom, windows=windows)),))
+
+
 _RULES: dict[str, Callable[[Tensor, list[Contraction]], Contraction | None]] = {
     "add": _add,
     "subtract": _add,
@@ -484,4 +502,5 @@ _RULES: dict[str, Callable[[Tensor, list[Contraction]], Contraction | None]] = {
     "concatenate": _concatenate_axes,
     "stop_gradient": _same_value,
     "index_check": _same_value,
+    "window": _window,
 }

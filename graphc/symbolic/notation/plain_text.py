@@ -30,7 +30,7 @@ def text(formula: Formula) -> str:
 def _below(items: Sequence[str]) -> str:
     if not items:
         return ""
-    joined = ",".join(items)
+    joined = ",".join(items).replace(" ", "")
     return f"_{joined}" if joined.isalnum() else f"_{{{joined}}}"
 
 

@@ -20,7 +20,7 @@ from graphc.symbolic.notation.building import (
     summed,
     transposed,
 )
-from graphc.symbolic.notation.contraction import Axis, Contraction, Factor, opaque
+from graphc.symbolic.notation.contraction import Axis, Contraction, Factor
 from graphc.symbolic.notation.formula import (
     Array,
     Big,
@@ -31,6 +31,7 @@ from graphc.symbolic.notation.formula import (
     Name,
     Power,
     Product,
+    Sum,
     norm,
 )
 from graphc.symbolic.notation.matrix_product import MatrixProduct, outer_with_ones
@@ -42,9 +43,14 @@ Found = tuple[list[Formula], Formula | None]
 
 def index_of(axis: Axis) -> Formula:
     """The letter of an axis: n for a size named N, else i, j, k, … by its place in its tensor."""
-    if isinstance(axis.size, sympy.Symbol) and len(axis.size.name) == 1 and axis.size.name.isalpha():
-        return Name(axis.size.name.lower())
+    if _is_named(axis):
+        return Name(str(axis.size).lower())
     return Name(_LETTERS[axis.place % len(_LETTERS)])
+
+
+def _is_named(axis: Axis) -> bool:
+    size = axis.size
+    return isinstance(size, sympy.Symbol) and len(size.name) == 1 and size.name.isalpha()
 
 
 def rendered(value: Contraction, beside: bool = False) -> Formula:
@@ -133,15 +139,15 @@ def _body(tensors: Sequence[Factor], out: Sequence[Axis], value: Contraction) ->
     return [], _by_indices(tensors, out, summed_axes)
 
 
-def _is_by_elements(
-    tensors: Sequence[Factor], out: Sequence[Axis], value: Contraction, turned: bool
-) -> bool:
+def _is_by_elements(tensors: Sequence[Factor], out: Sequence[Axis], value: Contraction, turned: bool) -> bool:
     """Whether the product is best written with ⊙ and broadcasting, or is a single tensor."""
     if not all(_in_order(f.axes, out) for f in tensors):
         return False
     if len(out) == 1:
         rows = {f.atom.is_row for f in tensors}
-        return rows == {turned} or (not turned and len(tensors) > 1 and len(rows) == 1 and len(value.axes) != 2)
+        return rows == {turned} or (
+            not turned and len(tensors) > 1 and len(rows) == 1 and len(value.axes) != 2
+        )
     widest = max(len(f.axes) for f in tensors)
     if len(out) > 2:
         return widest == len(out) or len(tensors) == 1
@@ -185,7 +191,7 @@ def _whole_sums(tensors: Sequence[Factor], out: Sequence[Axis], over: Sequence[A
 
 
 def _batched(tensors: Sequence[Factor], out: Sequence[Axis], over: Sequence[Axis]) -> Found | None:
-    """Matrix products of the last two axes, alike for every value of the leading ones, or summed over them."""
+    """Matrix products of the last two axes, alike under all leading ones, or summed over them."""
     lead = list(out[:-2]) if len(out) > 2 else []
     for f in tensors:
         if len(f.axes) > 2:
@@ -216,7 +222,9 @@ def _batched(tensors: Sequence[Factor], out: Sequence[Axis], over: Sequence[Axis
 def _aligned(tensors: Sequence[Factor], out: Sequence[Axis], over: Sequence[Axis]) -> Formula | None:
     """A sum over some axes of a broadcast elementwise product."""
     widest = max(tensors, key=lambda f: len(f.axes)).axes
-    if not all(_in_order(f.axes, widest) for f in tensors) or [a for a in widest if a not in over] != list(out):
+    if not all(_in_order(f.axes, widest) for f in tensors) or [a for a in widest if a not in over] != list(
+        out
+    ):
         return None
     body = by_elements([(f.atom.formula, f.exponent) for f in tensors])
     return Big("Σ", tuple(map(index_of, over)), body) if over else body
@@ -231,9 +239,9 @@ def _by_indices(tensors: Sequence[Factor], out: Sequence[Axis], over: Sequence[A
             return _turned(body)
         return Call("transpose", (body,), tuple(Name(f"{place}") for place in order))
     words: dict[Axis, Formula] = {}
-    for axis in [*out, *over]:
+    for axis in sorted([*out, *over], key=lambda a: not _is_named(a)):
         letter = index_of(axis)
-        if letter in words.values():
+        if not _is_named(axis) or letter in words.values():
             letter = next(Name(c) for c in _LETTERS if Name(c) not in words.values())
         words[axis] = letter
     elements = [(_element(f, words), f.exponent) for f in tensors]
@@ -244,9 +252,18 @@ def _by_indices(tensors: Sequence[Factor], out: Sequence[Axis], over: Sequence[A
 
 
 def _element(factor: Factor, words: dict[Axis, Formula]) -> Formula:
-    return Element(factor.atom.formula, tuple(words[a] for a in factor.axes))
-
-
-def atom_of(value: Contraction, shape: tuple[object, ...]) -> Contraction:
-    """The value as one opaque tensor."""
-    return opaque(rendered(value), shape)  # type: ignore[arg-type]
+    """The element at these indices; of windows, that of the tensor they are taken from."""
+    indices = [words[a] for a in factor.axes]
+    windows = factor.atom.windows
+    if windows is None or len(indices) != factor.atom.rank:
+        return Element(factor.atom.formula, tuple(indices))
+    rank = len(indices) - len(windows.axes)
+    for number, (axis, stride, dilation) in enumerate(
+        zip(windows.axes, windows.stride, windows.dilation, strict=True)
+    ):
+        steps = [
+            (Fraction(stride), False, indices[axis]),
+            (Fraction(dilation), False, indices[rank + number]),
+        ]
+        indices[axis] = Sum(tuple(scaled(c, d, (), (), body) for c, d, body in steps))
+    return Element(windows.base, tuple(indices[:rank]))

@@ -1,4 +1,4 @@
-"""SymPy's scalar expressions as formulas: an expression and the formulas of its symbols enter, a formula leaves."""
+"""SymPy's scalar expressions as formulas: an expression and its symbols' formulas enter, a formula leaves."""
 
 from __future__ import annotations
 

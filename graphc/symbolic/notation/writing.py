@@ -123,7 +123,9 @@ def _written(formula: Formula, pen: Pen, done: dict[int, Written]) -> Written:
             return pen.product([*all_of(scalars, PRODUCT), put(body, least)], "", ()), level
         case Quotient(above, below_line):
             stacked = pen.quotient_level == FRACTION
-            texts = (put(above), put(below_line)) if stacked else (put(above, SIGNED), put(below_line, RAISED))
+            texts = (
+                (put(above), put(below_line)) if stacked else (put(above, SIGNED), put(below_line, RAISED))
+            )
             return pen.quotient(*texts), pen.quotient_level
         case Power(base, exponent):
             simple = isinstance(exponent, (Name, Symbol)) or done[id(exponent)][0].isdigit()
@@ -156,7 +158,9 @@ def _written(formula: Formula, pen: Pen, done: dict[int, Written]) -> Written:
         case Partial(above, below_line):
             return pen.partial(put(above, ATOM), put(below_line, ATOM)), RAISED if _is_tall(pen) else ATOM
         case Span(start, stop, step):
-            ends = ["" if e is None else put(e) for e in ([start, stop] if step is None else [start, stop, step])]
+            ends = [
+                "" if e is None else put(e) for e in ([start, stop] if step is None else [start, stop, step])
+            ]
             return pen.span(ends), RELATION
     raise TypeError(f"{type(formula).__name__} is no formula that can be written")
 
