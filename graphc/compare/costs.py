@@ -6,7 +6,7 @@ compared comes from the interpreter; the time to run is that of the compiled fun
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from time import perf_counter
@@ -28,7 +28,7 @@ _RUNS = 5
 _SECONDS = 0.25  # for further runs of one function: a slow one is run once or twice, not five times
 _COMPILED_UP_TO = 200_000  # nodes; compiling these takes half a minute
 LARGEST_TREE = 1 << 4096
-"""Where counting a tree ends: about 1e1233 nodes. Longer numbers would fill the memory of a deep graph's walk."""
+"""Where counting a tree ends: about 1e1233 nodes. A deep graph's longer numbers would fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,21 +100,23 @@ def cost_of(
     order = topological_order(outputs)
     counted = [n for n in order if n.inputs or n.op.family == "loop"]
 
-    def total(count: object) -> int:
-        return sum(evaluate_dim(count(n), point.sizes) for n in counted)  # type: ignore[operator]
+    def total(count: Callable[[Tensor], Dim]) -> int:
+        return sum([evaluate_dim(count(n), point.sizes) for n in counted])
 
-    found = compilation(point, outputs, moved or {}) if compiled and len(order) <= _COMPILED_UP_TO else None
+    found = None
+    if compiled and len(order) <= _COMPILED_UP_TO:
+        found = compilation(point, outputs, moved or {})
     return Cost(
         tree=tree_size(outputs),
         nodes=len(order),
-        optimised=found and found.nodes,
+        optimised=found.nodes if found else None,
         operations=total(operations),
         multiply_adds=total(multiply_adds),
-        elements=sum(point.count(n) for n in counted),
-        peak_bytes=found and found.peak_bytes,
+        elements=sum([point.count(n) for n in counted]),
+        peak_bytes=found.peak_bytes if found else None,
         derive_seconds=derive_seconds,
-        compile_seconds=found and found.compile_seconds,
-        run_seconds=found and found.run_seconds,
+        compile_seconds=found.compile_seconds if found else None,
+        run_seconds=found.run_seconds if found else None,
         runs=runs,
         interpreted_seconds=interpreted_seconds,
     )

@@ -24,7 +24,6 @@ from graphc.ir.tensor import Tensor
 from graphc.ops.sources import INPUT
 from graphc.runtime.interpreter import Array
 
-
 # Nodes of all parameters' tangent graphs together: deriving these takes some seconds.
 _APART_UP_TO = 100_000
 

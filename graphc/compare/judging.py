@@ -80,10 +80,11 @@ class Judge:
                     verdict = "disagrees"
                 elif np.any(wrong):
                     verdict, reason = "kink", "the derivative jumps within the step there"
+                absolute, bound = _largest(difference), _largest(allowed)
+                relative = absolute / scale if scale else 0.0
                 found.append(
                     Comparison(
-                        name, label, probe.description, _largest(difference),
-                        _largest(difference) / scale if scale else 0.0, _largest(allowed), reason, verdict,
+                        name, label, probe.description, absolute, relative, scale, bound, reason, verdict,
                         name == reference,
                     )
                 )  # fmt: skip

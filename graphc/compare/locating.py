@@ -109,7 +109,7 @@ class _LocalTest:
         return float(np.vdot(self._cotangent, (sides[0] - sides[1]) / (2 * step)))
 
     def errors(self, engines: Sequence[str]) -> list[tuple[str, float, str]]:
-        """The relative error of each engine here, and what broke it; nothing where differences do not settle."""
+        """Each engine's relative error here, and what broke it; nothing where differences do not settle."""
         if not self._wrt or not engines:
             return []
         wide, narrow = map(self._difference, _STEPS)

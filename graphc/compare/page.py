@@ -15,8 +15,7 @@ figure { margin: 1.5rem 0; } figure svg { max-width: 100%; height: auto; backgro
 tr.bad td { background: #fdd; } tr.kink td { background: #ffc; }
 @media (prefers-color-scheme: dark) {
   body { background: #14181f; color: #dde3ea; } td { border-color: #333; }
-  h1.bad { color: #f77; } figure { margin: 1.5rem 0; } figure svg { max-width: 100%; height: auto; background: #fff; }
-tr.bad td { background: #522; } tr.kink td { background: #442; }
+  h1.bad { color: #f77; } tr.bad td { background: #522; } tr.kink td { background: #442; }
 }
 """
 

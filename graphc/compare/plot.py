@@ -32,14 +32,14 @@ def drawn(report: GradientReport) -> Any:
         "optimised": [c.optimised for c in report.costs.values()],
     })  # fmt: skip
     sizes.set_title("nodes of the derivative", fontsize=10)
-    sizes.set_xlabel("log₁₀ of the number of nodes")
+    sizes.set_xlabel("nodes")
     _bars(times, report.costs, {
         "derive": [c.derive_seconds for c in report.costs.values()],
         "compile": [c.compile_seconds for c in report.costs.values()],
-        "all runs": [None if c.run_seconds is None else c.run_seconds * c.runs for c in report.costs.values()],
+        "all runs": [c.run_seconds and c.run_seconds * c.runs for c in report.costs.values()],
     })  # fmt: skip
     times.set_title("time of the gradient, compiled", fontsize=10)
-    times.set_xlabel("log₁₀ of the seconds")
+    times.set_xlabel("seconds")
     return figure
 
 
@@ -64,8 +64,8 @@ def _draw_differences(axes: Any, report: GradientReport, rows: Sequence[str]) ->
         colour, marker = COLOURS[number % len(COLOURS)], _MARKERS[number % len(_MARKERS)]
         wrong = ["#c00000" if c.verdict == "disagrees" else colour for c in own]
         axes.scatter(
-            [_relative(c, c.absolute) for c in own], y, c=colour, edgecolors=wrong, marker=marker, s=34,
-            linewidths=[2.0 if c.verdict == "disagrees" else 0.6 for c in own], label=engine, zorder=3,
+            [_relative(c, c.absolute) for c in own], y, c=colour, edgecolors=wrong, marker=marker, s=40,
+            linewidths=[2.4 if c.verdict == "disagrees" else 0.6 for c in own], label=engine, zorder=3,
         )  # fmt: skip
         axes.scatter([_relative(c, c.tolerance) for c in own], y, c=colour, marker="|", s=60, zorder=2)
     for failure in report.failures:
@@ -73,23 +73,27 @@ def _draw_differences(axes: Any, report: GradientReport, rows: Sequence[str]) ->
     axes.set_yticks(range(len(rows)), [plain(r) for r in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     left, right = axes.get_xlim()
-    axes.set_xlim(min(left, _EXACT - 0.5), right)
+    axes.set_xlim(min(left, _EXACT - 0.5), max(right, -9.0))
     axes.set_xlabel(
-        f"log₁₀ of the difference from {report.reference}, relative;  | what is allowed;  ≤ −18: none"
+        f"relative difference from {report.reference}\n( | allowed; none is drawn at $10^{{-18}}$ )"
     )
-    axes.set_title(
-        "agreement" if report.ok else "DISAGREEMENT", fontsize=10, color="#000" if report.ok else "#c00000"
-    )
+    axes.set_title("engines agree" if report.ok else "engines DISAGREE (ringed)", fontsize=10)
+    _powers_of_ten(axes)
     axes.grid(axis="x", alpha=0.3)
     if engines or report.failures:
         axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.1), ncols=3, frameon=False)
 
 
 def _relative(comparison: Comparison, absolute: float) -> float:
-    scale = comparison.absolute / comparison.relative if comparison.relative else 0.0
-    scale = scale if 0 < scale < math.inf else 1.0
-    share = absolute / scale
+    share = absolute / comparison.scale if comparison.scale else absolute
     return min(max(_log(share), _EXACT), 20.0) if share == share else 20.0
+
+
+def _powers_of_ten(axes: Any) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"$10^{{{value:.0f}}}$"))
 
 
 def _bars(axes: Any, costs: dict[str, Cost], series: dict[str, Sequence[float | None]]) -> None:
@@ -104,6 +108,7 @@ def _bars(axes: Any, costs: dict[str, Cost], series: dict[str, Sequence[float | 
         axes.barh(y, lengths, width * 0.9, left=start, color=COLOURS[number], label=label)
     axes.set_yticks(range(len(costs)), list(costs))
     axes.set_ylim(len(costs) - 0.5, -0.5)
+    _powers_of_ten(axes)
     axes.grid(axis="x", alpha=0.3)
     axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.1), ncols=3, frameon=False)
 

@@ -1,4 +1,4 @@
-"""The report of a comparison: verdicts of every engine on every parameter; table, dict, page and plot leave."""
+"""The report of a comparison: verdicts of every engine enter; table, dict, page and plot leave."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ _SIGNS = {
 class Comparison:
     """One engine on one parameter: its largest differences from the reference, and what they mean.
 
-    ``relative`` is relative to the parameter's largest derivative. ``tolerance`` is the largest
-    absolute difference that was allowed, and ``reason`` where that comes from.
+    ``relative`` is relative to ``scale``, the parameter's largest derivative (where that all but cancels,
+    a thousandth of the largest of all parameters). ``tolerance`` is the largest absolute difference that
+    was allowed, and ``reason`` where that comes from.
     """
 
     engine: str
@@ -38,6 +39,7 @@ class Comparison:
     probed: str
     absolute: float
     relative: float
+    scale: float
     tolerance: float
     reason: str
     verdict: Verdict
