@@ -92,8 +92,9 @@ def forward(point: Point, probes: Sequence[Probe], compiled: bool = True) -> Fin
     """One forward sweep for each direction.
 
     Each parameter has a tangent graph of its own, so that one that is computed from another moves along
-    with it, and no zero tangent meets another parameter's infinite slope. Where that would be too many
-    nodes, one graph of all tangents serves: the others are zero.
+    with it, and no zero tangent meets another parameter's infinite slope. A rule may be wrong only where
+    several of its operands move, so the graph of all tangents is asked as well, once for each parameter.
+    Where the graphs apart would be too many nodes, it serves alone.
     """
     start = perf_counter()
     wrt = [p.parameter.tensor for p in probes]
@@ -109,6 +110,10 @@ def forward(point: Point, probes: Sequence[Probe], compiled: bool = True) -> Fin
     for tangent, probe in zip(tangents, probes, strict=True):
         output = autodiff.jvp(point.y, [probe.parameter.tensor], [tangent]) if apart else joint
         sweeps = [float(point.run([output], {**still, tangent: d})[0]) for d in probe.directions()]
+        if apart and sweeps:
+            together = float(point.run([joint], {**still, tangent: next(probe.directions())})[0])
+            if np.isfinite(together):  # 0 · ∞ of another parameter is no fault
+                sweeps[0] = together
         values[probe.parameter.label] = np.array(sweeps)
     run = perf_counter() - derived
     runs = sum(p.count for p in probes)
