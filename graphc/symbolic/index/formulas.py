@@ -91,7 +91,7 @@ class IndexFormulas:
         fixed = set(outputs)
         for v in term.bound:
             letters.of(v)
-        conditions = [
+        conditions: list[Formula] = [
             Indicator(Relation(affine_formula(e, letters, self), "=", letters.of(output)))
             for e, output in zip(term.target, outputs, strict=False)
             if e.variable is not output
@@ -152,6 +152,10 @@ class IndexFormulas:
             plus = plus.plus(guard.value.constant)
         left, right = (affine_formula(e, letters, self) for e in (minus, plus))
         return Indicator(Relation(left, "=" if guard.equal else "≤", right))
+
+
+def _is_bool(read: Read) -> bool:
+    return bool(read.tensor.dtype.kind == "b")
 
 
 def _is_negative(value: Dim) -> bool:
