@@ -1,18 +1,20 @@
-"""Textbook identities of matrix calculus: how the graph is built, by what, the stated form, its value in NumPy.
+"""Textbook identities of matrix calculus: the graph, by what, the stated form and its value in NumPy.
 
 ``inputs`` lists the tensors, in the order in which the graph and the closed form take them: ``X:N,d`` is a
 matrix, ``p>0:n`` a vector of positive numbers, ``t<k:N`` whole numbers below k. The stated form is what
-`graphc.symbolic.notation.text` writes. Its conventions: numbers, then scalars, stand in front and sums of
-vectors and matrices keep positive terms first; elementwise factors stand in the order of the alphabet, functions
-after names; ``1`` beside a transpose is the vector of ones; ``σ`` is the logistic function; a vector beside a
-matrix in a sum without I is broadcast over its rows. Gradients have the shape of what they are by (the
-denominator layout of The Matrix Cookbook), Jacobians one row for each output.
+`graphc.symbolic.notation.text` writes. Its conventions: numbers, then scalars, stand in front; sums have their
+positive terms first; elementwise factors stand in the order of the alphabet, functions after names; ``1`` beside
+a transpose is the vector of ones; ``σ`` is the logistic function; what has fewer axes in a sum without I is
+broadcast as NumPy does. Gradients have the shape of what they are by, Jacobians a row for each output.
 
-Sources: Petersen and Pedersen, *The Matrix Cookbook* (MC, equation numbers of 2012); Magnus and Neudecker,
-*Matrix Differential Calculus* (MN); Qiu Xipeng, *Neural Networks and Deep Learning* (Qiu); Goodfellow, Bengio
-and Courville, *Deep Learning* (GBC); Bishop, *Pattern Recognition and Machine Learning* (PRML); Zhang et al.,
-*Dive into Deep Learning* (d2l).
+Sources: Petersen and Pedersen, *The Matrix Cookbook* (linear and quadratic forms, traces, norms, Kronecker
+products); Magnus and Neudecker, *Matrix Differential Calculus*; Bishop, *Pattern Recognition and Machine
+Learning* (least squares, logistic regression and its Hessian); Qiu Xipeng, *Neural Networks and Deep Learning*
+(softmax, back-propagation, convolution, normalisation, LSTM); Goodfellow, Bengio and Courville, *Deep Learning*
+(least squares, convolution); Zhang et al., *Dive into Deep Learning* (perceptron, attention).
 """
+# A table of mathematics: letters are those of the books, and a row reads best on few lines.
+# ruff: noqa: E501, N803, N806
 
 from __future__ import annotations
 
@@ -203,12 +205,12 @@ def _divergence(p: gc.Tensor, q: gc.Tensor) -> gc.Tensor:
 
 # fmt: off
 LINEAR = {
-    "aᵀx (MC 69)": Identity("a:n x:n", "x", lambda a, x: a @ x, "a", lambda a, x: a),
-    "aᵀXb (MC 70)": Identity("a:m X:m,n b:n", "X", lambda a, X, b: a @ X @ b, "a bᵀ", lambda a, X, b: np.outer(a, b)),
-    "aᵀXᵀb (MC 71)": Identity("a:n X:m,n b:m", "X", lambda a, X, b: a @ X.T @ b, "b aᵀ",
+    "aᵀx": Identity("a:n x:n", "x", lambda a, x: a @ x, "a", lambda a, x: a),
+    "aᵀXb": Identity("a:m X:m,n b:n", "X", lambda a, X, b: a @ X @ b, "a bᵀ", lambda a, X, b: np.outer(a, b)),
+    "aᵀXᵀb": Identity("a:n X:m,n b:m", "X", lambda a, X, b: a @ X.T @ b, "b aᵀ",
                                lambda a, X, b: np.outer(b, a)),
     "A x, Jacobian": Identity("A:m,n x:n", "x", lambda A, x: A @ x, "A", lambda A, x: A, "jacobian"),
-    "aᵀXᵀXb (MC 77)": Identity("a:n X:m,n b:n", "X", lambda a, X, b: a @ (X.T @ (X @ b)), "X (a bᵀ + b aᵀ)",
+    "aᵀXᵀXb": Identity("a:n X:m,n b:n", "X", lambda a, X, b: a @ (X.T @ (X @ b)), "X (a bᵀ + b aᵀ)",
                                 lambda a, X, b: X @ (np.outer(a, b) + np.outer(b, a))),
     "aᵀXXᵀb": Identity("a:m X:m,n b:m", "X", lambda a, X, b: a @ (X @ (X.T @ b)), "(a bᵀ + b aᵀ) X",
                         lambda a, X, b: (np.outer(a, b) + np.outer(b, a)) @ X),
@@ -231,27 +233,27 @@ LINEAR = {
                               "(Wᵀ u)[:3]", lambda x, y, W, u: (W.T @ u)[:3]),
     "cumulative sum": Identity("x:n u:n", "x", lambda x, u: u @ gc.cumsum(x), "flip(cumsum(flip(u)))",
                                lambda x, u: np.cumsum(u[::-1])[::-1]),
-    "embedding (d2l 15.1)": Identity("E:V,d i<V:n U:n,d", "E", lambda E, i, U: gc.sum(U * gc.take(E, i, axis=0)),
+    "embedding": Identity("E:V,d i<V:n U:n,d", "E", lambda E, i, U: gc.sum(U * gc.take(E, i, axis=0)),
                                      "scatter(U, i)", lambda E, i, U: hot(i, 6).T @ U),
 }
 TRACES = {
     "tr(X)": Identity("X:n,n", "X", lambda X: gc.trace(X), "I", lambda X: np.eye(4)),
-    "tr(AX) (MC 100)": Identity("A:m,n X:n,m", "X", lambda A, X: gc.trace(A @ X), "Aᵀ", lambda A, X: A.T),
-    "tr(AXᵀ) (MC 103)": Identity("A:m,n X:m,n", "X", lambda A, X: gc.trace(A @ X.T), "A", lambda A, X: A),
-    "tr(AXB) (MC 101)": Identity("A:k,m X:m,n B:n,k", "X", lambda A, X, B: gc.trace(A @ X @ B), "Aᵀ Bᵀ",
+    "tr(AX)": Identity("A:m,n X:n,m", "X", lambda A, X: gc.trace(A @ X), "Aᵀ", lambda A, X: A.T),
+    "tr(AXᵀ)": Identity("A:m,n X:m,n", "X", lambda A, X: gc.trace(A @ X.T), "A", lambda A, X: A),
+    "tr(AXB)": Identity("A:k,m X:m,n B:n,k", "X", lambda A, X, B: gc.trace(A @ X @ B), "Aᵀ Bᵀ",
                                  lambda A, X, B: A.T @ B.T),
-    "tr(AXᵀB) (MC 102)": Identity("A:k,n X:m,n B:m,k", "X", lambda A, X, B: gc.trace(A @ X.T @ B), "B A",
+    "tr(AXᵀB)": Identity("A:k,n X:m,n B:m,k", "X", lambda A, X, B: gc.trace(A @ X.T @ B), "B A",
                                   lambda A, X, B: B @ A),
-    "tr(X²) (MC 106)": Identity("X:n,n", "X", lambda X: gc.trace(X @ X), "2 Xᵀ", lambda X: 2 * X.T),
-    "tr(X³) (MC 121)": Identity("X:n,n", "X", lambda X: gc.trace(X @ X @ X), "3 Xᵀ Xᵀ", lambda X: 3 * (X @ X).T),
-    "tr(XᵀX) (MC 115)": Identity("X:m,n", "X", lambda X: gc.trace(X.T @ X), "2 X", lambda X: 2 * X),
-    "tr(XᵀAX) (MC 108)": Identity("A:m,m X:m,n", "X", lambda A, X: gc.trace(X.T @ A @ X), "(A + Aᵀ) X",
+    "tr(X²)": Identity("X:n,n", "X", lambda X: gc.trace(X @ X), "2 Xᵀ", lambda X: 2 * X.T),
+    "tr(X³)": Identity("X:n,n", "X", lambda X: gc.trace(X @ X @ X), "3 Xᵀ Xᵀ", lambda X: 3 * (X @ X).T),
+    "tr(XᵀX)": Identity("X:m,n", "X", lambda X: gc.trace(X.T @ X), "2 X", lambda X: 2 * X),
+    "tr(XᵀAX)": Identity("A:m,m X:m,n", "X", lambda A, X: gc.trace(X.T @ A @ X), "(A + Aᵀ) X",
                                   lambda A, X: (A + A.T) @ X),
-    "tr(XAXᵀ) (MC 111)": Identity("A:n,n X:m,n", "X", lambda A, X: gc.trace(X @ A @ X.T), "X (A + Aᵀ)",
+    "tr(XAXᵀ)": Identity("A:n,n X:m,n", "X", lambda A, X: gc.trace(X @ A @ X.T), "X (A + Aᵀ)",
                                   lambda A, X: X @ (A + A.T)),
-    "tr(AXBXᵀ) (MC 118)": Identity("A:m,m X:m,n B:n,n", "X", lambda A, X, B: gc.trace(A @ X @ B @ X.T),
+    "tr(AXBXᵀ)": Identity("A:m,m X:m,n B:n,n", "X", lambda A, X, B: gc.trace(A @ X @ B @ X.T),
                                    "A X B + Aᵀ X Bᵀ", lambda A, X, B: A.T @ X @ B.T + A @ X @ B),
-    "tr(AXBX) (MC 114)": Identity("A:m,n X:n,m B:m,n", "X", lambda A, X, B: gc.trace(A @ X @ B @ X),
+    "tr(AXBX)": Identity("A:m,n X:n,m B:m,n", "X", lambda A, X, B: gc.trace(A @ X @ B @ X),
                                   "Aᵀ Xᵀ Bᵀ + Bᵀ Xᵀ Aᵀ", lambda A, X, B: A.T @ X.T @ B.T + B.T @ X.T @ A.T),
     "tr(AXAX)": Identity("A:n,n X:n,n", "X", lambda A, X: gc.trace(A @ X @ A @ X), "2 Aᵀ Xᵀ Aᵀ",
                          lambda A, X: 2 * A.T @ X.T @ A.T),
@@ -262,25 +264,25 @@ TRACES = {
                                "(X − mean_n(X)) (A + Aᵀ) / N", lambda X, A: (X - X.mean(0)) @ (A + A.T) / 5),
 }
 QUADRATIC = {
-    "xᵀAx (MC 81)": Identity("A:n,n x:n", "x", lambda A, x: x @ A @ x, "(A + Aᵀ) x", lambda A, x: (A + A.T) @ x),
-    "xᵀAx, Hessian (MC 98)": Identity("A:n,n x:n", "x", lambda A, x: x @ A @ x, "A + Aᵀ", lambda A, x: A + A.T,
+    "xᵀAx": Identity("A:n,n x:n", "x", lambda A, x: x @ A @ x, "(A + Aᵀ) x", lambda A, x: (A + A.T) @ x),
+    "xᵀAx, Hessian": Identity("A:n,n x:n", "x", lambda A, x: x @ A @ x, "A + Aᵀ", lambda A, x: A + A.T,
                                       "hessian"),
     "xᵀAx by A": Identity("A:n,n x:n", "A", lambda A, x: x @ A @ x, "x xᵀ", lambda A, x: np.outer(x, x)),
     "bᵀx + ½xᵀAx": Identity("A:n,n x:n b:n", "x", lambda A, x, b: b @ x + 0.5 * (x @ (A @ x)),
                              "(A + Aᵀ) x / 2 + b", lambda A, x, b: (A + A.T) @ x / 2 + b),
-    "(x − s)ᵀW(x − s) by x (MC 86)": Identity("W:n,n x:n s:n", "x", lambda W, x, s: (x - s) @ W @ (x - s),
+    "(x − s)ᵀW(x − s) by x": Identity("W:n,n x:n s:n", "x", lambda W, x, s: (x - s) @ W @ (x - s),
                                 "(W + Wᵀ) (x − s)", lambda W, x, s: (W + W.T) @ (x - s)),
     "(x − s)ᵀW(x − s) by s": Identity("W:n,n x:n s:n", "s", lambda W, x, s: (x - s) @ W @ (x - s),
                                 "(W + Wᵀ) (s − x)", lambda W, x, s: -(W + W.T) @ (x - s)),
-    "‖Ax − b‖² (GBC 4.22)": Identity("A:m,n x:n b:m", "x", lambda A, x, b: _squared(A @ x - b), "2 Aᵀ (A x − b)",
+    "‖Ax − b‖²": Identity("A:m,n x:n b:m", "x", lambda A, x, b: _squared(A @ x - b), "2 Aᵀ (A x − b)",
                                lambda A, x, b: 2 * A.T @ (A @ x - b)),
     "‖Ax − b‖² by A": Identity("A:m,n x:n b:m", "A", lambda A, x, b: _squared(A @ x - b), "2 (A x − b) xᵀ",
                                lambda A, x, b: 2 * np.outer(A @ x - b, x)),
     "‖Ax − b‖², Hessian": Identity("A:m,n x:n b:m", "x", lambda A, x, b: _squared(A @ x - b), "2 Aᵀ A",
                                    lambda A, x, b: 2 * A.T @ A, "hessian"),
-    "mean squared error (d2l 3.1)": Identity("X:N,d w:d y:N", "w", lambda X, w, y: gc.mean(gc.square(X @ w - y)),
+    "mean squared error": Identity("X:N,d w:d y:N", "w", lambda X, w, y: gc.mean(gc.square(X @ w - y)),
                                        "2 Xᵀ (X w − y) / N", lambda X, w, y: 2 * X.T @ (X @ w - y) / 5),
-    "ridge (PRML 3.27)": Identity("X:N,d w:d y:N lambda:", "w",
+    "ridge": Identity("X:N,d w:d y:N lambda:", "w",
                                   lambda X, w, y, l: 0.5 * _squared(X @ w - y) + 0.5 * l * _squared(w),
                                   "Xᵀ (X w − y) + λ w", lambda X, w, y, l: X.T @ (X @ w - y) + l * w),
     "weighted least squares": Identity("X:N,d w:d y:N c:N", "w", lambda X, w, y, c: gc.sum(c * gc.square(X @ w - y)),
@@ -296,11 +298,11 @@ QUADRATIC = {
                          lambda x: 2 * (x - x.mean()) / 4),
 }
 FROBENIUS = {
-    "‖X‖² (MC 131)": Identity("X:m,n", "X", lambda X: _squared(X), "2 X", lambda X: 2 * X),
+    "‖X‖²": Identity("X:m,n", "X", lambda X: _squared(X), "2 X", lambda X: 2 * X),
     "‖X‖": Identity("X:m,n", "X", lambda X: gc.sqrt(_squared(X)), "X / ‖X‖", lambda X: X / norm(X)),
     "‖AX − B‖²": Identity("A:k,m X:m,n B:k,n", "X", lambda A, X, B: _squared(A @ X - B), "2 Aᵀ (A X − B)",
                            lambda A, X, B: 2 * A.T @ (A @ X - B)),
-    "‖AXB − C‖² (MC 119)": Identity("A:k,m X:m,n B:n,h C:k,h", "X", lambda A, X, B, C: _squared(A @ X @ B - C),
+    "‖AXB − C‖²": Identity("A:k,m X:m,n B:n,h C:k,h", "X", lambda A, X, B, C: _squared(A @ X @ B - C),
                              "2 Aᵀ (A X B − C) Bᵀ", lambda A, X, B, C: 2 * A.T @ (A @ X @ B - C) @ B.T),
     "‖XYᵀ − M‖² by X": Identity("X:m,k Y:n,k M:m,n", "X", lambda X, Y, M: _squared(X @ Y.T - M),
                                  "2 (X Yᵀ − M) Y", lambda X, Y, M: 2 * (X @ Y.T - M) @ Y),
@@ -313,17 +315,17 @@ FROBENIUS = {
     "‖x xᵀ − M‖²": Identity("x:n M:n,n", "x", lambda x, M: _squared(gc.outer(x, x) - M), "2 (2 x xᵀ − M − Mᵀ) x",
                              lambda x, M: 2 * (2 * np.outer(x, x) - M - M.T) @ x),
     "⟨A, X ⊙ X⟩": Identity("X:m,n A:m,n", "X", lambda X, A: gc.sum(A * X * X), "2 A ⊙ X", lambda X, A: 2 * A * X),
-    "‖A ⊗ X‖² (MC 510)": Identity("A:2,3 X:4,5", "X", lambda A, X: _squared(gc.kron(A, X)), "2 ‖A‖² X",
+    "‖A ⊗ X‖²": Identity("A:2,3 X:4,5", "X", lambda A, X: _squared(gc.kron(A, X)), "2 ‖A‖² X",
                          lambda A, X: 2 * (A * A).sum() * X),
-    "uᵀ(A ⊗ B)vec(X) (MC 520)": Identity("A:2,3 B:4,5 X:3,5 U:2,4", "X",
+    "uᵀ(A ⊗ B)vec(X)": Identity("A:2,3 B:4,5 X:3,5 U:2,4", "X",
                          lambda A, B, X, U: gc.sum(U * (gc.kron(A, B) @ X.reshape(15)).reshape(2, 4)), "Aᵀ U B",
                          lambda A, B, X, U: (np.kron(A, B).T @ U.reshape(8)).reshape(3, 5)),
 }
 NORMS = {
     "‖x‖": Identity("x:n", "x", lambda x: gc.sqrt(_squared(x)), "x / ‖x‖", lambda x: x / norm(x)),
-    "‖x − a‖ (MC 129)": Identity("x:n a:n", "x", lambda x, a: gc.sqrt(_squared(x - a)), "(x − a) / ‖x − a‖",
+    "‖x − a‖": Identity("x:n a:n", "x", lambda x, a: gc.sqrt(_squared(x - a)), "(x − a) / ‖x − a‖",
                                  lambda x, a: (x - a) / norm(x - a)),
-    "x/‖x‖ (MC 130)": Identity("x:n", "x", lambda x: x / gc.sqrt(x @ x), "I / ‖x‖ − x xᵀ / ‖x‖³",
+    "x/‖x‖": Identity("x:n", "x", lambda x: x / gc.sqrt(x @ x), "I / ‖x‖ − x xᵀ / ‖x‖³",
                                lambda x: np.eye(4) / norm(x) - np.outer(x, x) / norm(x) ** 3, "jacobian"),
     "‖x‖₁": Identity("x:n", "x", lambda x: gc.sum(gc.abs(x)), "sign(x)", lambda x: np.sign(x)),
     "Σ|x|³": Identity("x:n", "x", lambda x: gc.sum(gc.abs(x) ** 3), "3 |x|² ⊙ sign(x)",
@@ -337,12 +339,12 @@ NORMS = {
                              lambda x: -x * np.exp(-norm(x) ** 2 / 2)),
 }
 SOFTMAX = {
-    "log Σ exp(x) (Qiu B.27)": Identity("x:n", "x", lambda x: gc.logsumexp(x), "softmax(x)", softmax),
+    "log Σ exp(x)": Identity("x:n", "x", lambda x: gc.logsumexp(x), "softmax(x)", softmax),
     "log Σ exp(x), Hessian": Identity("x:n", "x", lambda x: gc.logsumexp(x),
                              "diag(softmax(x)) − softmax(x) softmax(x)ᵀ", lambda x: ce_jacobian(softmax(x)), "hessian"),
     "log Σ exp(Ax + b)": Identity("A:m,n x:n b:m", "x", lambda A, x, b: gc.logsumexp(A @ x + b),
                                   "Aᵀ softmax(A x + b)", lambda A, x, b: A.T @ softmax(A @ x + b)),
-    "softmax, Jacobian (Qiu B.31)": Identity("x:n", "x", lambda x: gc.softmax(x).named("p"), "diag(p) − p pᵀ",
+    "softmax, Jacobian": Identity("x:n", "x", lambda x: gc.softmax(x).named("p"), "diag(p) − p pᵀ",
                                   lambda x: ce_jacobian(softmax(x)), "jacobian"),
     "log softmax, Jacobian": Identity("x:n", "x", lambda x: gc.log_softmax(x), "I − 1 softmax(x)ᵀ",
                                       lambda x: np.eye(4) - softmax(x), "jacobian"),
@@ -350,10 +352,10 @@ SOFTMAX = {
                               lambda x, a: softmax(x) * (a - a @ softmax(x))),
     "cross entropy": Identity("z:n y:n", "z", lambda z, y: -gc.sum(y * gc.log_softmax(z)), "(Σ y) softmax(z) − y",
                               lambda z, y: y.sum() * softmax(z) - y),
-    "cross entropy with probabilities (Qiu 3.45)": Identity("z:n y>0:n", "z",
+    "cross entropy with probabilities": Identity("z:n y>0:n", "z",
                          lambda z, y: -gc.sum(y * gc.log_softmax(z)),
                          "softmax(z) − y", lambda z, y: softmax(z) - y / y.sum(), ones="y"),
-    "softmax regression by W (Qiu 3.41)": Identity("X:N,d W:d,k b:k Y>0:N,k", "W",
+    "softmax regression by W": Identity("X:N,d W:d,k b:k Y>0:N,k", "W",
                          lambda X, W, b, Y: -gc.sum(Y * gc.log_softmax(X @ W + b)) / X.shape[0],
                          "Xᵀ (softmax(X W + b) − Y) / N",
                          lambda X, W, b, Y: X.T @ (softmax(X @ W + b) - Y / Y.sum(1, keepdims=True)) / 5, ones="Y"),
@@ -388,7 +390,7 @@ SOFTMAX = {
     "log Σ x": Identity("x>0:n", "x", lambda x: gc.log(gc.sum(x)), "1 / (Σ x)", lambda x: np.full(4, 1 / x.sum())),
 }
 LIKELIHOODS = {
-    "logistic regression (Qiu 3.26)": Identity("X:N,d w:d y:N", "w",
+    "logistic regression": Identity("X:N,d w:d y:N", "w",
                          lambda X, w, y: _binary_cross_entropy(X @ w, y), "Xᵀ (σ(X w) − y) / N",
                          lambda X, w, y: X.T @ (logistic(X @ w) - y) / 5),
     "logistic regression by σ(−z)": Identity("X:N,d w:d y:N", "w",
@@ -397,7 +399,7 @@ LIKELIHOODS = {
     "logistic regression by softplus": Identity("X:N,d w:d y:N", "w",
                          lambda X, w, y: gc.mean(gc.softplus(X @ w) - y * (X @ w)), "Xᵀ (σ(X w) − y) / N",
                          lambda X, w, y: X.T @ (logistic(X @ w) - y) / 5),
-    "logistic regression, Hessian (PRML 4.97)": Identity("X:N,d w:d y:N", "w",
+    "logistic regression, Hessian": Identity("X:N,d w:d y:N", "w",
                          lambda X, w, y: gc.sum(gc.softplus(X @ w) - y * (X @ w)),
                          "Xᵀ diag(σ(X w) ⊙ (1 − σ(X w))) X",
                          lambda X, w, y: X.T @ np.diag(logistic(X @ w) * (1 - logistic(X @ w))) @ X, "hessian"),
@@ -409,7 +411,7 @@ LIKELIHOODS = {
     "Poisson regression, Hessian": Identity("X:N,d w:d y:N", "w",
                          lambda X, w, y: gc.sum(gc.exp(X @ w) - y * (X @ w)), "Xᵀ diag(exp(X w)) X",
                          lambda X, w, y: X.T @ np.diag(np.exp(X @ w)) @ X, "hessian"),
-    "hinge loss (PRML 7.44)": Identity("X:N,d w:d y:N", "w", lambda X, w, y: gc.sum(gc.relu(1 - y * (X @ w))),
+    "hinge loss": Identity("X:N,d w:d y:N", "w", lambda X, w, y: gc.sum(gc.relu(1 - y * (X @ w))),
                          "−Xᵀ (y ⊙ 1[1 − y ⊙ (X w) > 0])", lambda X, w, y: -X.T @ (y * (1 - y * (X @ w) > 0))),
     "Huber loss": Identity("r:n delta>0:", "r", _huber, "r ⊙ 1[|r| ≤ δ] + δ sign(r) ⊙ 1[|r| > δ]",
                          lambda r, d: np.clip(r, -d, d)),
@@ -419,7 +421,7 @@ LIKELIHOODS = {
     "Gaussian by the log variance": Identity("x:n mu:n rho:n", "rho",
                          lambda x, mu, r: 0.5 * gc.sum(r + gc.square(x - mu) * gc.exp(-r)),
                          "(1 − exp(−ρ) ⊙ (x − μ)²) / 2", lambda x, mu, r: (1 - np.exp(-r) * (x - mu) ** 2) / 2),
-    "KL of a Gaussian by the mean (Qiu 13.18)": Identity("mu:n rho:n", "mu",
+    "KL of a Gaussian by the mean": Identity("mu:n rho:n", "mu",
                          lambda mu, r: -0.5 * gc.sum(1 + r - gc.square(mu) - gc.exp(r)), "μ", lambda mu, r: mu),
     "KL of a Gaussian by the log variance": Identity("mu:n rho:n", "rho",
                          lambda mu, r: -0.5 * gc.sum(1 + r - gc.square(mu) - gc.exp(r)), "(exp(ρ) − 1) / 2",
@@ -431,18 +433,18 @@ ELEMENTWISE = {
     "Σ exp(−x²/2)": Identity("x:n", "x", lambda x: gc.sum(gc.exp(-gc.square(x) / 2)), "−x ⊙ exp(−x² / 2)",
                              lambda x: -x * np.exp(-(x**2) / 2)),
     "Σ log(x)": Identity("x>0:n", "x", lambda x: gc.sum(gc.log(x)), "1 / x", lambda x: 1 / x),
-    "uᵀσ(x) (Qiu 4.3)": Identity("x:n u:n", "x", lambda x, u: u @ gc.sigmoid(x), "u ⊙ σ(x) ⊙ (1 − σ(x))",
+    "uᵀσ(x)": Identity("x:n u:n", "x", lambda x, u: u @ gc.sigmoid(x), "u ⊙ σ(x) ⊙ (1 − σ(x))",
                            lambda x, u: u * logistic(x) * (1 - logistic(x))),
     "uᵀtanh(x)": Identity("x:n u:n", "x", lambda x, u: u @ gc.tanh(x), "u ⊙ (1 − tanh(x)²)",
                            lambda x, u: u * (1 - np.tanh(x) ** 2)),
     "Σ softplus(x)": Identity("x:n", "x", lambda x: gc.sum(gc.softplus(x)), "σ(x)", logistic),
-    "Σ swish(x)": Identity("x:n", "x", lambda x: gc.sum(x * gc.sigmoid(x)), "σ(x) + x ⊙ σ(x) ⊙ (1 − σ(x))",
+    "Σ swish(x)": Identity("x:n", "x", lambda x: gc.sum(x * gc.sigmoid(x)), "σ(x) ⊙ (1 + x ⊙ (1 − σ(x)))",
                            lambda x: logistic(x) + x * logistic(x) * (1 - logistic(x))),
     "Σ erf(x)": Identity("x:n", "x", lambda x: gc.sum(gc.erf(x)), "2 exp(−x²) / √π",
                          lambda x: 2 / np.sqrt(np.pi) * np.exp(-(x**2))),
     "Gaussian distribution function": Identity("x:n", "x", lambda x: gc.sum((1 + gc.erf(x / gc.sqrt(2.0))) / 2),
                          "exp(−x² / 2) / √(2 π)", lambda x: np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)),
-    "uᵀrelu(x) (Qiu 4.15)": Identity("x:n u:n", "x", lambda x, u: u @ gc.relu(x), "u ⊙ 1[x > 0]",
+    "uᵀrelu(x)": Identity("x:n u:n", "x", lambda x, u: u @ gc.relu(x), "u ⊙ 1[x > 0]",
                                       lambda x, u: u * (x > 0)),
     "uᵀ leaky relu(x)": Identity("x:n u:n", "x", lambda x, u: u @ gc.where(x > 0, x, 0.01 * x),
                          "u ⊙ 1[x > 0] + 0.01 u ⊙ 1[x ≤ 0]", lambda x, u: u * np.where(x > 0, 1, 0.01)),
@@ -452,24 +454,24 @@ ELEMENTWISE = {
     "σ(Wx + b), Jacobian": Identity("W:m,n x:n b:m", "x", lambda W, x, b: gc.sigmoid(W @ x + b).named("s"),
                          "diag(s ⊙ (1 − s)) W",
                          lambda W, x, b: np.diag(logistic(W @ x + b) * (1 - logistic(W @ x + b))) @ W, "jacobian"),
-    "tanh(Wx + b), Jacobian (GBC 10.2)": Identity("W:m,n x:n b:m", "x", lambda W, x, b: gc.tanh(W @ x + b).named("h"),
+    "tanh(Wx + b), Jacobian": Identity("W:m,n x:n b:m", "x", lambda W, x, b: gc.tanh(W @ x + b).named("h"),
                          "diag(1 − h²) W", lambda W, x, b: np.diag(1 - np.tanh(W @ x + b) ** 2) @ W, "jacobian"),
     "relu(Wx + b), Jacobian": Identity("W:m,n x:n b:m", "x", lambda W, x, b: gc.relu(W @ x + b),
                          "diag(1[W x + b > 0]) W", lambda W, x, b: np.diag(1.0 * (W @ x + b > 0)) @ W, "jacobian"),
 }
 CONVOLUTION = {
-    "correlation by the filter (Qiu 5.17)": Identity("x:7 w:3 u:5", "w", lambda x, w, u: u @ gc.correlate(x, w),
+    "correlation by the filter": Identity("x:7 w:3 u:5", "w", lambda x, w, u: u @ gc.correlate(x, w),
                          "u ⊗ x", lambda x, w, u: np.correlate(x, u)),
-    "correlation by the signal (Qiu 5.20)": Identity("x:7 w:3 u:5", "x", lambda x, w, u: u @ gc.correlate(x, w),
+    "correlation by the signal": Identity("x:7 w:3 u:5", "x", lambda x, w, u: u @ gc.correlate(x, w),
                          "flip(w) ⊛ u", lambda x, w, u: np.convolve(u, w)),
     "wide convolution by the signal": Identity("x:7 w:3 u:9", "x", lambda x, w, u: u @ gc.convolve(x, w),
                          "w ⊗ u", lambda x, w, u: np.correlate(u, w)),
     "wide convolution by the filter": Identity("x:7 w:3 u:9", "w", lambda x, w, u: u @ gc.convolve(x, w),
                          "x ⊗ u", lambda x, w, u: np.correlate(u, x)),
-    "convolution by the filter (GBC 9.11)": Identity("X:N,2,5,5 W:3,2,2,2 U:N,3,4,4", "W",
+    "convolution by the filter": Identity("X:N,2,5,5 W:3,2,2,2 U:N,3,4,4", "W",
                          lambda X, W, U: gc.sum(U * gc.nn.conv2d(X, W)), "U ⊗ X",
                          lambda X, W, U: exchanged(correlated(exchanged(X), exchanged(U)))),
-    "convolution by the image (GBC 9.13)": Identity("X:N,2,5,5 W:3,2,2,2 U:N,3,4,4", "X",
+    "convolution by the image": Identity("X:N,2,5,5 W:3,2,2,2 U:N,3,4,4", "X",
                          lambda X, W, U: gc.sum(U * gc.nn.conv2d(X, W)), "rot180(W) ⊛ U",
                          lambda X, W, U: wide(U, exchanged(turned(W)))),
     "convolution by the bias": Identity("X:N,2,5,5 W:3,2,2,2 b:3 U:N,3,4,4", "b",
@@ -496,7 +498,7 @@ CONVOLUTION = {
     "transposed convolution by the filter": Identity("X:N,3,4,4 W:3,2,2,2 U:N,2,8,8", "W",
                          lambda X, W, U: gc.sum(U * gc.nn.conv_transpose2d(X, W, stride=2)), "X ⊗_{d=2} U",
                          lambda X, W, U: exchanged(correlated(exchanged(U), exchanged(X), dilation=2))),
-    "average pooling (Qiu 5.3.2)": Identity("X:N,1,4,6 U:N,1,2,3", "X",
+    "average pooling": Identity("X:N,1,4,6 U:N,1,2,3", "X",
                          lambda X, U: gc.sum(U * gc.nn.avg_pool2d(X, 2)), "up_2(U) / 4",
                          lambda X, U: upsampled(U, 2) / 4),
 }
@@ -507,19 +509,19 @@ NETWORKS = {
                                   "Σ_n (X W + b − Y)", lambda X, W, b, Y: (X @ W + b - Y).sum(0)),
     "linear layer by X": Identity("X:N,d W:d,k b:k Y:N,k", "X", lambda X, W, b, Y: 0.5 * _squared(X @ W + b - Y),
                                   "(X W + b − Y) Wᵀ", lambda X, W, b, Y: (X @ W + b - Y) @ W.T),
-    "perceptron by W₂ (d2l 5.3)": Identity(_PERCEPTRON, "W_2", _perceptron, "Hᵀ (O − Y)",
+    "perceptron by W₂": Identity(_PERCEPTRON, "W_2", _perceptron, "Hᵀ (O − Y)",
                                   lambda *a: _perceptron_delta(*a)[0].T @ _perceptron_delta(*a)[1]),
     "perceptron by b₂": Identity(_PERCEPTRON, "b_2", _perceptron, "Σ_n (O − Y)",
                                   lambda *a: _perceptron_delta(*a)[1].sum(0)),
-    "perceptron by W₁ (d2l 5.3)": Identity(_PERCEPTRON, "W_1", _perceptron, "Xᵀ (((O − Y) W_2ᵀ) ⊙ (1 − H²))",
+    "perceptron by W₁": Identity(_PERCEPTRON, "W_1", _perceptron, "Xᵀ (((O − Y) W_2ᵀ) ⊙ (1 − H²))",
                                   lambda *a: a[0].T @ _perceptron_delta(*a)[2]),
     "perceptron by b₁": Identity(_PERCEPTRON, "b_1", _perceptron, "Σ_n ((O − Y) W_2ᵀ) ⊙ (1 − H²)",
                                   lambda *a: _perceptron_delta(*a)[2].sum(0)),
     "perceptron by X": Identity(_PERCEPTRON, "X", _perceptron, "(((O − Y) W_2ᵀ) ⊙ (1 − H²)) W_1ᵀ",
                                   lambda *a: _perceptron_delta(*a)[2] @ a[1].T),
-    "three layers by W₃ (Qiu 4.61)": Identity(_CLASSIFIER, "W_3", _classifier, "H_2ᵀ (P − Y)",
+    "three layers by W₃": Identity(_CLASSIFIER, "W_3", _classifier, "H_2ᵀ (P − Y)",
                                   lambda *a: _classifier_deltas(*a)[1].T @ _classifier_deltas(*a)[2], ones="Y"),
-    "three layers by W₂ (Qiu 4.63)": Identity(_CLASSIFIER, "W_2", _classifier,
+    "three layers by W₂": Identity(_CLASSIFIER, "W_2", _classifier,
                                   "H_1ᵀ (((P − Y) W_3ᵀ) ⊙ 1[H_1 W_2 > 0])",
                                   lambda *a: _classifier_deltas(*a)[0].T @ _classifier_deltas(*a)[3], ones="Y"),
     "three layers by W₁": Identity(_CLASSIFIER, "W_1", _classifier,
@@ -531,7 +533,7 @@ NETWORKS = {
     "residual block, Jacobian": Identity("x:n W:n,n", "x", lambda x, W: x + gc.tanh(W @ x).named("h"),
                                   "diag(1 − h²) W + I",
                                   lambda x, W: np.eye(4) + np.diag(1 - np.tanh(W @ x) ** 2) @ W, "jacobian"),
-    "LSTM, forget gate (Qiu 6.50)": Identity(_CELL, "W_f", _cell, "(c ⊙ f ⊙ u ⊙ (1 − f)) xᵀ",
+    "LSTM, forget gate": Identity(_CELL, "W_f", _cell, "(c ⊙ f ⊙ u ⊙ (1 − f)) xᵀ",
         lambda W_f, W_i, W_g, x, c, u: np.outer(u * c * logistic(W_f @ x) * (1 - logistic(W_f @ x)), x)),
     "LSTM, input gate": Identity(_CELL, "W_i", _cell, "(g ⊙ i ⊙ u ⊙ (1 − i)) xᵀ",
         lambda W_f, W_i, W_g, x, c, u: np.outer(u * np.tanh(W_g @ x) * logistic(W_i @ x) * (1 - logistic(W_i @ x)), x)),
@@ -560,7 +562,7 @@ NETWORKS = {
         lambda X, W_q, W_k, W_v, U: X.T @ _attention_scores(X @ W_q, X @ W_k, X @ W_v, U).T @ X @ W_q / 2),
 }
 NORMALISATION = {
-    "layer norm (Qiu 7.4)": Identity("X:N,d G:N,d", "X", lambda X, G: gc.sum(G * _normalised(X, 1)),
+    "layer norm": Identity("X:N,d G:N,d", "X", lambda X, G: gc.sum(G * _normalised(X, 1)),
                          "s ⊙ (G − mean_d(G) − xhat ⊙ mean_d(G ⊙ xhat))", lambda X, G: normalised_gradient(X, G, 1)),
     "layer norm with scale and shift by X": Identity("X:N,d G:N,d gamma:d beta:d", "X",
                          lambda X, G, gamma, beta: gc.sum(G * (_normalised(X, 1) * gamma + beta)),
@@ -576,12 +578,21 @@ NORMALISATION = {
                          "s ⊙ (G − xhat ⊙ mean_d(G ⊙ xhat))",
                          lambda X, G: (lambda s: s * (G - X * s * (G * X * s).mean(1, keepdims=True)))(
                              1 / np.sqrt((X * X).mean(1, keepdims=True) + 1e-5))),
-    "batch norm (Qiu 7.3)": Identity("X:N,d G:N,d", "X", lambda X, G: gc.sum(G * _normalised(X, 0)),
+    "batch norm": Identity("X:N,d G:N,d", "X", lambda X, G: gc.sum(G * _normalised(X, 0)),
                          "s ⊙ (G − mean_n(G) − xhat ⊙ mean_n(G ⊙ xhat))", lambda X, G: normalised_gradient(X, G, 0)),
 }
 # fmt: on
 FAMILIES: Sequence[Mapping[str, Identity]] = (
-    LINEAR, TRACES, QUADRATIC, FROBENIUS, NORMS, SOFTMAX, LIKELIHOODS, ELEMENTWISE, CONVOLUTION, NETWORKS,
+    LINEAR,
+    TRACES,
+    QUADRATIC,
+    FROBENIUS,
+    NORMS,
+    SOFTMAX,
+    LIKELIHOODS,
+    ELEMENTWISE,
+    CONVOLUTION,
+    NETWORKS,
     NORMALISATION,
 )  # fmt: skip
 IDENTITIES = {title: identity for family in FAMILIES for title, identity in family.items()}

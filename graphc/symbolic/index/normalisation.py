@@ -169,7 +169,7 @@ class Normaliser:
 
 
 def _opened(node: Tensor, index: tuple[Affine, ...]) -> tuple[Affine, ...] | None:
-    """Where the reshaped tensor is read, if that is at plain variables: A ⊗ B at 4 q + r is A at q, B at r."""
+    """Where the reshaped tensor is read, if at plain variables: A ⊗ B at 4 q + r is A at q, B at r."""
     if all(e.variable is not None for e in index):
         return None
     found = viewed_index(node, index)

@@ -19,8 +19,8 @@ from graphc.errors import GraphError
 from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import topological_order
 from graphc.symbolic.naming import Names
-from graphc.symbolic.notation.contraction import Contraction, opaque
-from graphc.symbolic.notation.formula import Formula, name_of
+from graphc.symbolic.notation.contraction import Contraction, opaque, product
+from graphc.symbolic.notation.formula import ONES, Formula, Product, Transpose, name_of
 from graphc.symbolic.notation.op_notation import value_of
 from graphc.symbolic.notation.rendering import rendered
 
@@ -60,9 +60,16 @@ def matrix_formula(
             values[node] = value_of(node, values, lambda n: name_of(n, words))
         for factor in values[node].factors:
             _check(factor.atom.formula, node, budget)
-    formula = rendered(values[tensor])
+    formula = rendered(_filled(values[tensor], tensor))
     _check(formula, tensor, budget)
     return formula
+
+
+def _filled(value: Contraction, tensor: Tensor) -> Contraction:
+    """A matrix of equal elements as that number times 1 1ᵀ."""
+    if len(value.kept) != 2 or any(f.axes for f in value.factors):
+        return value
+    return product([value, opaque(Product((ONES, Transpose(ONES))), tensor.shape)], tensor.shape)
 
 
 def _check(formula: Formula, node: Tensor, budget: int) -> None:

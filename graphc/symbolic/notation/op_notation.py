@@ -134,7 +134,7 @@ def sum_of(values: list[tuple[Contraction, int]], shape: tuple[Dim, ...]) -> Con
 
 def _is_row_sum(value: Contraction) -> bool:
     """Whether it is a sum over one axis of a matrix that the axis was kept for, with one element."""
-    return len(value.axes) == 2 and len(value.kept) == 1 and len(value.summed) == 1
+    return len(value.kept) == 1 and len(value.summed) == 1
 
 
 def _is_algebraic(value: Contraction) -> bool:
@@ -467,7 +467,7 @@ def _where(node: Tensor, inputs: list[Contraction]) -> Contraction:
 
 
 def _is_index_check(node: Tensor) -> bool:
-    """Whether an index below 0 is moved out of range, where a check will find it: what is left is the index."""
+    """Whether an index below 0 is moved out of range, where a check finds it: what is left is the index."""
     condition, x, y = node.inputs
     return (
         condition.op.name == "less"
