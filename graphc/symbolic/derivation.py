@@ -50,7 +50,7 @@ class Derivation(ABC):
 
     def to_html(self) -> str:
         """The steps as one page with formulas in MathML: no scripts, nothing from outside."""
-        return page(repr(self).strip("<>").capitalize(), self.rows(), self.residue)
+        return page(repr(self).strip("<>").replace("derivation", "Derivation", 1), self.rows(), self.residue)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write ``to_html()`` to a file."""

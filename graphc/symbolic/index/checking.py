@@ -7,7 +7,7 @@ each side is computed by other means than the one it is held against.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -148,8 +148,10 @@ class _Point:
             return None
         first, second = step.sides
         try:
-            if "derivative" in (first.kind, second.kind):
+            if first.kind == "derivative":
                 return self._along(first, second)
+            if first.kind == "moved":
+                return self._local(first)
             left, right = self._side(first), self._side(second)
         except TooLarge:
             return None
@@ -216,21 +218,49 @@ class _Point:
             return None
         return _relative(np.asarray(found), np.asarray(slope))
 
+    def _local(self, side: Side) -> float | None:
+        """A node's own derivative by one operand: its slopes, and differences of its NumPy meaning."""
+        node, read = side.node, side.read
+        assert node is not None and read is not None
+        made = self._derivation.outcome.flow.differentials[node]
+        rows = tuple([Affine({v: 1}) for v in made.variables])
+        terms = [
+            replace(s.term, bound=(*made.variables, *s.term.bound), target=(*rows, *s.term.target))
+            for s in made.slots
+            if s.tensor is read
+        ]
+        whole = Evaluator(self._tensors(terms), self._sizes).total(terms, (*node.shape, *read.shape))
+        direction = self._direction(read)
+        rank = whole.ndim - direction.ndim
+        found = np.tensordot(whole, direction, (range(rank, whole.ndim), range(direction.ndim)))
+        slope, error = self._moved(lambda h: self._apart(node, read, h * direction))
+        return _relative(np.asarray(found), np.asarray(slope)) if _settles(slope, error) else None
+
+    def _apart(self, node: Tensor, read: Tensor, change: Array) -> Array:
+        """The node's value with one operand changed and the others held."""
+        known = {i: self._values[i] for i in node.inputs}
+        known[read] = known[read] + change
+        return self._run([node], known)[node]
+
     def _slope(self, node: Tensor, direction: Array) -> tuple[Any, Any]:
         """The output's derivative along a direction of the node, and its estimated error."""
         at = self._values[node]
         sources = {n: v for n, v in self._values.items() if not n.inputs}
         stopped = {n: self._values[n] for n in self._order if n.op.name == "stop_gradient"}
-        scale = 2e-3 / max(1.0, float(np.abs(direction).max(initial=0)))
+
+        def moved(h: float) -> Array:
+            known = {**sources, **stopped, node: at + h * direction}
+            return self._run(self._order, known)[self._derivation.y]
+
+        return self._moved(moved)
+
+    def _moved(self, value: Callable[[float], Array]) -> tuple[Any, Any]:
+        """The derivative of a function of one number at 0, by central differences, and its error."""
 
         def slope(h: float) -> Any:
-            sides = []
-            for sign in (1, -1):
-                known = {**sources, **stopped, node: at + sign * h * direction}
-                sides.append(self._run(self._order, known)[self._derivation.y])
-            return (sides[0] - sides[1]) / (2 * h)
+            return (value(h) - value(-h)) / (2 * h)
 
-        wide, middle, narrow = (slope(scale / 2**k) for k in range(3))
+        wide, middle, narrow = (slope(1e-3 / 2**k) for k in range(3))
         once, twice = (4 * middle - wide) / 3, (4 * narrow - middle) / 3
         best = (16 * twice - once) / 15
         return best, np.abs(best - twice)

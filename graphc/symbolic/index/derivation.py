@@ -39,12 +39,16 @@ _PLAIN = frozenset({"transpose", "reshape", "broadcast_to", "negative", "constan
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """What one side of a step is, for its numeric check: terms to add up, a tensor, or a difference."""
+    """What one side of a step is, for its numeric check: terms to add up, a tensor, or a difference.
+
+    ``read`` is the operand by which a node's own derivative is meant.
+    """
 
     kind: str
     node: Tensor | None = None
     terms: tuple[Term, ...] = ()
     definition: Definition | None = None
+    read: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,9 +226,10 @@ class TensorDerivation(Derivation):
         >>> Y = gc.input("Y", ("N", 3))
         >>> loss = (0.5 * gc.sum(gc.square(X @ W + b - Y))).named("L")
         >>> print(gc.symbolic.grad(loss, [W, b], mode="full").text())
-        L = (Σ (X W + b − Y)²) / 2
-        ∂L/∂W = Xᵀ (X W + b − Y)
-        ∂L/∂b = Σ_n (X W + b − Y)
+        h_1 = X W + b − Y
+        L = ‖h_1‖² / 2
+        ∂L/∂b = Σ_n h_1
+        ∂L/∂W = Xᵀ h_1
         """
         return "\n".join(map(text, self.formulas))
 
@@ -276,8 +281,10 @@ class TensorDerivation(Derivation):
             steps.append(self._step("definition", node, before, after, whole, sides))
         active = self.outcome.flow.differentials.get(node)
         if active is not None:
-            for before, after in made.slopes(active, self._names[node], self._writer):
-                steps.append(self._step(f"derivative of {node.op.name}", node, before, after))
+            slopes = made.slopes(active, self._names[node], self._writer)
+            for slot, (before, after) in zip(active.slots, slopes, strict=True):
+                sides = (Side("moved", node, read=slot.tensor), Side("slopes", node, read=slot.tensor))
+                steps.append(self._step(f"derivative of {node.op.name}", node, before, after, None, sides))
         return steps
 
     def _derived(self, let: Let) -> list[TensorStep]:
