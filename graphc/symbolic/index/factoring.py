@@ -161,9 +161,10 @@ def _joined(splits: Sequence[_Split], outputs: Sequence[Variable]) -> Term:
     inner = factored(_merged_ones(inner), [*outputs, *first.order])
     bound = tuple([v for v in first.term.bound if v in set(first.order) | fixed])
     factors = multiplied([*first.common, (Bracket(tuple(inner)), 1)])
-    if len(inner) == 1 and not inner[0].bound and not inner[0].guards:
+    if len(inner) == 1 and not inner[0].guards:  # no bracket is needed: a sum in a sum is one
         factors = multiplied([*first.common, *inner[0].factors])
         constant = constant * inner[0].constant
+        bound = (*bound, *inner[0].bound)
     return replace(first.term, constant=constant, factors=factors, guards=first.guards, bound=bound)
 
 

@@ -2,21 +2,25 @@
 
 A read of a transposed, broadcast or negated tensor becomes one of the tensor itself; a function of elements
 that is a node of the graph becomes a read of that node; a product that is a node becomes that node; and
-1/r becomes the node that is the reciprocal of r. Nodes to which the user gave a name are kept.
+1/r becomes the node that is the reciprocal of r, and 1/q is 1/r² where r is the node √q. What the graph
+computes twice is read from one node. Nodes to which the user gave a name are kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
+
+import numpy as np
 
 from graphc.ir.dimension import same
 from graphc.ir.dtype import is_float
 from graphc.ir.tensor import Tensor
 from graphc.ops import elementwise as ew
 from graphc.ops import shape
+from graphc.symbolic.functions import sigmoid
 from graphc.symbolic.index.gathering import broadcast_read, viewed_index
 from graphc.symbolic.index.terms import Atom, Call, Read, Term, multiplied
 from graphc.symbolic.local import OUT, local_form, read_symbol
@@ -30,16 +34,22 @@ class Normaliser:
     """What a graph's nodes let a term be written by."""
 
     def __init__(self, nodes: Sequence[Tensor]) -> None:
-        self._nodes = [n for n in nodes if n.inputs and is_float(n.dtype)]
+        self._same = _representatives(nodes)
+        self._nodes = [n for n in nodes if n.inputs and is_float(n.dtype) and self._same.get(n, n) is n]
         self._products: dict[Tensor, list[tuple[Tensor, int]]] = {}
         self._reciprocals: dict[Tensor, Tensor] = {}
+        self._roots: dict[Tensor, Tensor] = {}
         for node in self._nodes:
-            if node.op is ew.RECIPROCAL:
-                self._reciprocals.setdefault(node.inputs[0], node)
+            inverted = _inverted(node)
+            if inverted is not None:
+                self._reciprocals.setdefault(self._same.get(inverted, inverted), node)
+            elif node.op is ew.SQRT:
+                self._roots.setdefault(self._same.get(node.inputs[0], node.inputs[0]), node)
             elif node.op in (ew.MULTIPLY, ew.DIVIDE):
                 for position in (0, 1) if node.op is ew.MULTIPLY else (0,):
                     if _is_product(node, position):
-                        self._products.setdefault(node.inputs[position], []).append((node, position))
+                        operand = self._same.get(node.inputs[position], node.inputs[position])
+                        self._products.setdefault(operand, []).append((node, position))
 
     @cached_property
     def _functions(self) -> dict[tuple[Any, tuple[Tensor, ...]], Tensor]:
@@ -55,7 +65,9 @@ class Normaliser:
             if not symbols or form.body.is_Symbol:
                 continue
             new = {s: read_symbol(i, form.tensors[s].dtype.kind == "b") for i, s in enumerate(symbols)}
-            tensors = tuple([form.tensors[s] for s in symbols])
+            if node.op is ew.SIGMOID:  # derivatives have it as one function
+                found.setdefault((sigmoid(read_symbol(0, False)), (self._same.get(node.inputs[0], node.inputs[0]),)), node)
+            tensors = tuple([self._same.get(form.tensors[s], form.tensors[s]) for s in symbols])
             found.setdefault((form.body.xreplace(new), tensors), node)
         return found
 
@@ -67,6 +79,8 @@ class Normaliser:
             if isinstance(atom, Read):
                 atom, sign = self._read(atom)
                 constant = constant * (sign if exponent % 2 else 1)
+                if exponent < 0 and atom.tensor in self._roots:
+                    atom, exponent = Read(self._roots[atom.tensor], atom.index, atom.guarding), 2 * exponent
             elif isinstance(atom, Call):
                 atom = self._call(atom)
             factors.append((atom, exponent))
@@ -77,6 +91,9 @@ class Normaliser:
         sign = 1
         for _ in range(_DEPTH):
             node = read.tensor
+            if node in self._same:
+                node = self._same[node]
+                read = Read(node, read.index, read.guarding)
             if node.name is not None or not node.inputs:
                 break
             if node.op in _VIEWS and _is_rearranged(node):
@@ -94,11 +111,17 @@ class Normaliser:
                 reads.append(read)
                 continue
             made, sign = self._read(read)
-            reads.append(made)
             symbol = read_symbol(position, False)
             if sign < 0:
                 changes[symbol] = -symbol
+            if made.tensor.op is ew.SIGMOID and made.tensor.name is None:
+                inner, turned = self._read(Read(made.tensor.inputs[0], made.index))
+                if turned < 0:  # σ(−z) by z, so that 1 − σ(−z) is seen to be σ(z)
+                    made = inner
+                    changes[symbol] = sigmoid(-symbol)
+            reads.append(made)
         expression = call.expression.xreplace(changes) if changes else call.expression
+        expression = _logistic(expression)
         made_call = Call(expression, tuple(reads), call.guarding)
         node = self._functions.get((expression, tuple([r.tensor for r in reads])))
         if node is None or call.guarding or any(r.index != reads[0].index for r in reads):
@@ -137,6 +160,59 @@ class Normaliser:
                 if found is not None:
                     return found
         return None
+
+
+def _representatives(nodes: Sequence[Tensor]) -> dict[Tensor, Tensor]:
+    """Nodes that compute what another one does, with that one: the first with a name, else the first."""
+    groups: dict[int, Tensor] = {}
+    numbers: dict[Any, int] = {}
+    keys: dict[Tensor, int] = {}
+    for node in nodes:
+        keys[node] = key = numbers.setdefault(_computed(node, keys), len(numbers))
+        first = groups.setdefault(key, node)
+        if first.name is None and node.name is not None:
+            groups[key] = node
+    return {n: groups[key] for n, key in keys.items() if n.name is None and groups[key] is not n}
+
+
+def _computed(node: Tensor, keys: Mapping[Tensor, int]) -> Any:
+    """What tells a node from others: the op, its settings, what it is of; sources are themselves."""
+    if not node.inputs and node.op.name != "constant":
+        return id(node)
+    settings = []
+    for name, value in node.attrs.items():
+        if isinstance(value, np.ndarray):
+            settings.append((name, (value.dtype.str, value.shape, value.tobytes())))
+        elif name != "weak":
+            settings.append((name, value))
+    key = (node.op, node.dtype, tuple([keys[i] for i in node.inputs]), tuple(settings))
+    try:
+        hash(key)
+    except TypeError:
+        return id(node)
+    return key
+
+
+def _inverted(node: Tensor) -> Tensor | None:
+    """What the node is the reciprocal of."""
+    if node.op is ew.RECIPROCAL:
+        return node.inputs[0]
+    if node.op is ew.DIVIDE and node.inputs[1].shape == node.shape:
+        above = node.inputs[0]
+        if above.op.name == "constant" and above.shape == () and float(above.attrs["value"]) == 1.0:
+            return node.inputs[1]
+    return None
+
+
+def _logistic(expression: Any) -> Any:
+    """1 − σ(−z) as σ(z)."""
+    if not (expression.is_Add and expression.has(sigmoid)):
+        return expression
+    for part in expression.args:
+        if isinstance(-part, sigmoid) and expression + -part == 1:
+            argument = (-part).args[0]
+            return sigmoid(-argument) if argument.could_extract_minus_sign() else expression
+    return expression
 
 
 def _is_rearranged(node: Tensor) -> bool:

@@ -13,13 +13,14 @@ import sympy
 
 from graphc.ir.dimension import Shape, same
 from graphc.ir.tensor import Tensor
+from graphc.ops.linear_algebra import EINSUM, MATMUL
 from graphc.symbolic.index.affine import Affine, Variable, of
 from graphc.symbolic.index.costs import complexity
 from graphc.symbolic.index.expansion import multiplied_out, written_out
 from graphc.symbolic.index.factoring import factored
 from graphc.symbolic.index.known_sums import Assumption, KnownSums
 from graphc.symbolic.index.normalisation import Normaliser
-from graphc.symbolic.index.terms import Read, Term, merged, multiplied
+from graphc.symbolic.index.terms import Read, Term, merged, multiplied, reads_of
 
 EXPANDED = 8  # terms; more are not multiplied out
 _NAMES = "abcdefgh"
@@ -32,6 +33,15 @@ class Simplified:
     terms: list[Term]
     outputs: tuple[Variable, ...]
     rules: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Way:
+    """One way to write terms; ``folded``: products were read from nodes."""
+
+    terms: list[Term]
+    rules: tuple[str, ...]
+    folded: bool
 
 
 class Simplifier:
@@ -48,20 +58,31 @@ class Simplifier:
         found = [_over(t, outputs) for t in terms]
         found = self._each(found, _counted, "index that nothing reads", rules)
         found = [self._normaliser.normalised(t) for t in found]
-        found = self._shortened(found, above, rules)
+        ways = [self._way(found, outputs, above)]
+        if ways[0].folded:  # a product by name may hide what terms have in common
+            ways.append(self._way(found, outputs, frozenset()))
+        best = min(ways, key=lambda w: (len(w.terms), complexity(w.terms)))
+        return Simplified(best.terms, outputs, tuple(dict.fromkeys([*rules, *best.rules])))
+
+    def _way(self, terms: Sequence[Term], outputs: tuple[Variable, ...], above: Set[Tensor]) -> _Way:
+        """The terms merged and factored, with products by name of the nodes ``above``."""
+        rules: list[str] = []
+        found = self._shortened(list(terms), above, rules)
         fewer = merged(found)
         if len(fewer) < len(found):
             rules.append("equal terms")
         fewer = self._expanded(fewer, above, rules)
         short = factored(fewer, outputs)
         if len(fewer) > 1 and (other := written_out(fewer)) is not None:
-            candidate = factored(merged(other), outputs)
-            if len(candidate) < len(short):
+            other = merged([self._normaliser.normalised(t) for t in other])
+            candidate = factored(other, outputs)
+            # A product read as one node is written in full all the same: it counts as its factors.
+            if (len(candidate), complexity(candidate)) < (len(short), complexity(short) + _products_in(short)):
                 rules.append("product written out")
                 fewer, short = other, candidate
         if len(short) < len(fewer):
             rules.append("common factor")
-        return Simplified(short, outputs, tuple(dict.fromkeys(rules)))
+        return _Way(short, tuple(rules), "product by name" in rules)
 
     def _shortened(self, terms: list[Term], above: Set[Tensor], rules: list[str]) -> list[Term]:
         found = self._each(
@@ -135,6 +156,10 @@ def _own_variables(term: Term, position: int) -> set[Variable]:
     return {
         v for v in plain if v in term.bound and v not in elsewhere and v not in inside and plain.count(v) == 1
     }
+
+
+def _products_in(terms: Iterable[Term]) -> int:
+    return sum(r.tensor.op in (MATMUL, EINSUM) and r.tensor.name is None for t in terms for r in reads_of(a for a, _ in t.factors))
 
 
 def _one(term: Term | None) -> list[Term] | None:

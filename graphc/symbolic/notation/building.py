@@ -6,6 +6,7 @@ as a textbook has them: ∂L/∂y, names, products, functions, sums in parenthes
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
@@ -174,8 +175,31 @@ def raised_to(base: Formula, exponent: Fraction) -> Formula:
 
 
 def transposed(formula: Formula) -> Formula:
-    """The transpose, of a transpose what was transposed."""
-    return formula.part if isinstance(formula, Transpose) else Transpose(formula)
+    """The transpose; what is symmetric as it is written, such as A + Aᵀ, is its own."""
+    if isinstance(formula, Transpose):
+        return formula.part
+    return formula if _is_symmetric(formula) else Transpose(formula)
+
+
+def _is_symmetric(formula: Formula) -> bool:
+    match formula:
+        case Symbol("I") | Call("diag", _, _):
+            return True
+        case Sum(terms):
+            return Counter(terms) == Counter(map(turned, terms))
+    return False
+
+
+def turned(formula: Formula) -> Formula:
+    """The transpose of a matrix with the transposition at its factors: (2 A B)ᵀ is 2 Bᵀ Aᵀ."""
+    match formula:
+        case Negative(part):
+            return Negative(turned(part))
+        case Product(factors, "", _):
+            return Product(tuple(transposed(f) for f in reversed(factors)))
+        case Scaled(scalars, body):
+            return Scaled(scalars, turned(body))
+    return transposed(formula)
 
 
 def setting(key: str, value: Formula) -> Formula:

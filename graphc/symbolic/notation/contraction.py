@@ -13,7 +13,7 @@ from fractions import Fraction
 import sympy
 
 from graphc.ir.dimension import Dim, Shape, same
-from graphc.symbolic.notation.formula import Formula
+from graphc.symbolic.notation.formula import Fence, Formula, Number, Power
 from graphc.symbolic.notation.scalars import scalar_formula
 
 
@@ -45,13 +45,15 @@ class Windows:
 class Atom:
     """A tensor as a formula, with its rank.
 
-    Of a sum the terms are kept, so that sums of sums are one sum; of windows where they were taken.
+    Of a sum the terms are kept, so that sums of sums are one sum, and whether each has all the axes, so that
+    its transpose is the sum of theirs; of windows where they were taken.
     """
 
     formula: Formula
     rank: int
     is_row: bool = False
     terms: tuple[Term, ...] | None = None
+    whole: bool = False
     windows: Windows | None = None
 
 
@@ -103,12 +105,14 @@ def new_axes(shape: Shape) -> tuple[Axis | None, ...]:
     return tuple(None if same(n, 1) else Axis(n, place) for place, n in enumerate(shape))
 
 
-def opaque(formula: Formula, shape: Shape, terms: tuple[Term, ...] | None = None) -> Contraction:
+def opaque(
+    formula: Formula, shape: Shape, terms: tuple[Term, ...] | None = None, whole: bool = False
+) -> Contraction:
     """A formula for a whole tensor of this shape."""
     axes = new_axes(shape)
     kept = tuple(a for a in axes if a is not None)
     is_row = len(axes) == 2 and axes[0] is None and axes[1] is not None
-    return Contraction(Fraction(1), (Factor(Atom(formula, len(shape), is_row, terms), kept),), axes)
+    return Contraction(Fraction(1), (Factor(Atom(formula, len(shape), is_row, terms, whole), kept),), axes)
 
 
 def number(value: Fraction, decimal: bool = False, axes: tuple[Axis | None, ...] = ()) -> Contraction:
@@ -206,6 +210,15 @@ def merged(factors: Iterable[Factor]) -> tuple[Factor, ...]:
     return tuple(found)
 
 
+def _norm_by_itself(factor: Factor) -> Factor:
+    """A power of ‖x‖² as one of ‖x‖, which is never negative: ‖x‖ ‖x‖ ‖x‖ is ‖x‖³."""
+    match factor.atom.formula:
+        case Power(Fence("‖", _, _) as inner, Number(power, _)):
+            atom = replace(factor.atom, formula=inner)
+            return replace(factor, atom=atom, exponent=factor.exponent * power)
+    return factor
+
+
 def raised(value: Contraction, exponent: Fraction) -> Contraction | None:
     """The elementwise power, or None where a sum or a root of several factors stands in the way."""
     whole = exponent.denominator == 1
@@ -215,6 +228,6 @@ def raised(value: Contraction, exponent: Fraction) -> Contraction | None:
         return None  # √(x²) is |x|
     if value.coefficient == 0:
         return None
-    factors = tuple(replace(f, exponent=f.exponent * exponent) for f in value.factors)
+    factors = tuple(_norm_by_itself(replace(f, exponent=f.exponent * exponent)) for f in value.factors)
     coefficient = value.coefficient ** int(exponent) if whole else Fraction(1)
     return replace(value, factors=factors, coefficient=coefficient)

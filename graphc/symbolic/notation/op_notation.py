@@ -17,7 +17,7 @@ import numpy as np
 from graphc.ir.dimension import Dim, same, same_shape
 from graphc.ir.dtype import BOOL
 from graphc.ir.tensor import Tensor
-from graphc.symbolic.notation.building import summed
+from graphc.symbolic.notation.building import summed, turned
 from graphc.symbolic.notation.contraction import (
     Axis,
     Contraction,
@@ -99,7 +99,9 @@ def sum_of(values: list[tuple[Contraction, int]], shape: tuple[Dim, ...]) -> Con
     contents = [v.coefficient * sign for v, sign in values if v.coefficient != 0]
     content = Fraction(1) if any(v.decimal for v, _ in values) else _content(contents)
     if any(not v.factors for v, _ in values):
-        content, shared = Fraction(1), []
+        shared = []  # (1 − x) / 2, but 2 + 4 x
+        if all(abs(v.coefficient) != abs(content) for v, _ in values if not v.factors):
+            content = Fraction(1)
     terms = []
     for value, sign in values:
         part = replace(value, coefficient=value.coefficient * sign / content, factors=_without(value, shared))
@@ -117,8 +119,17 @@ def sum_of(values: list[tuple[Contraction, int]], shape: tuple[Dim, ...]) -> Con
         return replace(
             found, coefficient=coefficient * content, decimal=decimal, factors=(*shared, *found.factors)
         )
-    found = opaque(total, shape, kept)
+    found = opaque(total, shape, kept, all(_is_whole(v, shape) for v, _ in values))
     return replace(found, coefficient=content, factors=(*shared, *found.factors))
+
+
+def _is_whole(value: Contraction, shape: tuple[Dim, ...]) -> bool:
+    """Whether each term that a value adds to a sum has all axes of it, none broadcast."""
+    if not same_shape(sizes_of(value), shape):
+        return False
+    used = {a for f in value.factors for a in f.axes}
+    inner = value.factors[0].atom if len(value.factors) == 1 else None
+    return used >= set(value.kept) and (inner is None or inner.terms is None or inner.whole)
 
 
 def _without(value: Contraction, shared: list[Factor]) -> tuple[Factor, ...]:
@@ -153,6 +164,9 @@ def _terms(value: Contraction, shape: tuple[Dim, ...]) -> list[Any]:
         (factor,) = value.factors
         if factor.atom.terms and factor.exponent == 1 and factor.axes == value.kept:
             return [(c * value.coefficient, d, body) for c, d, body in factor.atom.terms]
+        if factor.atom.whole and factor.exponent == 1 and factor.axes == value.kept[::-1]:
+            turned_terms = [(c, d, body and turned(body)) for c, d, body in factor.atom.terms or ()]
+            return [(c * value.coefficient, d, body) for c, d, body in turned_terms]
     bare = replace(value, coefficient=Fraction(1), decimal=False)
     if not value.factors:
         return [(value.coefficient, value.decimal, None)]
@@ -160,8 +174,8 @@ def _terms(value: Contraction, shape: tuple[Dim, ...]) -> list[Any]:
     if value.coefficient < 0:  # a difference takes the sign in
         coefficient, _, _ = parts_of(replace(value, coefficient=Fraction(-1)), beside=True)
         if coefficient > 0:
-            turned = rendered(replace(bare, coefficient=Fraction(-1)), beside=True)
-            return [(-value.coefficient, value.decimal, turned)]
+            negated = rendered(replace(bare, coefficient=Fraction(-1)), beside=True)
+            return [(-value.coefficient, value.decimal, negated)]
     return [(value.coefficient, value.decimal, rendered(bare, beside=True))]
 
 
@@ -349,6 +363,11 @@ def _logical_not(node: Tensor, inputs: list[Contraction]) -> Contraction:
 def _where(node: Tensor, inputs: list[Contraction]) -> Contraction:
     condition, x, y = inputs
     chosen = formula(condition)
+    if chosen == IDENTITY and y.coefficient == 0:
+        return _on_diagonal(x, condition, node)
+    if y.coefficient == 0 and len(condition.factors) == 1 and len(condition.kept) == 2:
+        relation = condition.factors[0].atom.formula
+        chosen = relation if isinstance(relation, Relation) else chosen
     if y.coefficient == 0 and isinstance(chosen, (Relation, Name, Call)):
         mask = _as_number(condition, node.inputs[0])
         return product([x, mask], node.shape)
@@ -356,6 +375,22 @@ def _where(node: Tensor, inputs: list[Contraction]) -> Contraction:
         turned = Relation(chosen.left, _OPPOSITE[chosen.sign], chosen.right)
         return product([y, opaque(Indicator(turned), node.inputs[0].shape)], node.shape)
     return opaque(Cases(((formula(x), chosen),), formula(y)), node.shape)
+
+
+def _on_diagonal(value: Contraction, identity: Contraction, node: Tensor) -> Contraction:
+    """What stands on the diagonal alone: a number times I, or diag(v)."""
+    along = [a for f in value.factors for a in f.axes]
+    if not along:
+        return product([value, identity], node.shape)
+    if len(set(value.kept)) == 1 and len(value.axes) <= 2:
+        body = replace(value, coefficient=Fraction(1), axes=value.kept)
+        scalars = tuple(f for f in body.factors if not f.axes)
+        body = replace(body, factors=tuple(f for f in body.factors if f.axes))
+        found = opaque(Call("diag", (formula(body),)), node.shape)
+        return replace(
+            found, coefficient=value.coefficient, factors=(*scalars, *found.factors), decimal=value.decimal
+        )
+    return product([value, identity], node.shape)
 
 
 def _astype(node: Tensor, inputs: list[Contraction]) -> Contraction:

@@ -199,6 +199,8 @@ def _batched(tensors: Sequence[Factor], out: Sequence[Axis], over: Sequence[Axis
     rest_out = [a for a in out if a not in lead]
     if not lead or any(a in lead for a in out[-2:]) or not _in_order(list(out), [*lead, *rest_out]):
         return None
+    if not any(set(lead) <= set(f.axes) for f in tensors):
+        return None  # Σ over nothing, leading axes of their own: no matrix product
     inner = []
     for f in tensors:
         rest = tuple(a for a in f.axes if a not in lead)
