@@ -11,6 +11,7 @@ import numpy as np
 
 from graphc import autodiff, symbolic
 from graphc.compare.complex_step import complex_derivative, obstacle
+from graphc.compare.costs import Cost, cost_of
 from graphc.compare.finite_differences import central_difference
 from graphc.compare.kinks import Kink, KinkWatch
 from graphc.compare.noise import noise_of
@@ -20,24 +21,15 @@ from graphc.errors import UnsupportedError
 from graphc.ir.build import apply
 from graphc.ir.dtype import FLOAT64
 from graphc.ir.tensor import Tensor
-from graphc.ir.traversal import topological_order
 from graphc.ops.sources import INPUT
 from graphc.runtime.interpreter import Array
+
+# Nodes of all parameters' tangent graphs together: deriving these takes some seconds.
+_APART_UP_TO = 100_000
 
 
 class NotApplicable(Exception):  # noqa: N818  (an answer, not a failure)
     """The engine has no meaning for this graph; the message says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What a derivative costs: nodes written as a tree and shared, elements computed, seconds."""
-
-    tree: int
-    dag: int
-    operations: int
-    derive_seconds: float
-    run_seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,36 +49,30 @@ class Findings:
     gradients: tuple[Tensor, ...] = ()
 
 
-Engine = Callable[[Point, Sequence[Probe]], Findings]
+Engine = Callable[[Point, Sequence[Probe], bool], Findings]
 
 
-def measured(point: Point, outputs: Sequence[Tensor], derive: float, run: float, runs: int = 1) -> Cost:
-    """The cost of a graph that is evaluated ``runs`` times."""
-    order = topological_order(outputs)
-    tree: dict[Tensor, int] = {}
-    for node in order:
-        tree[node] = 1 + sum(tree[i] for i in node.inputs)
-    operations = sum(point.count(n) for n in order if n.inputs)
-    return Cost(sum(tree[o] for o in outputs), len(order), operations * runs, derive, run)
-
-
-def _gradients(point: Point, probes: Sequence[Probe], derive: Callable[..., Any], method: str) -> Findings:
+def _gradients(
+    point: Point, probes: Sequence[Probe], derive: Callable[..., Any], method: str, compiled: bool
+) -> Findings:
     start = perf_counter()
     gradients = list(derive(point.y, [p.parameter.tensor for p in probes]))
     derived = perf_counter()
     arrays = point.run(gradients)
     run = perf_counter() - derived
     values = {p.parameter.label: p.along(a) for p, a in zip(probes, arrays, strict=True)}
-    cost = measured(point, gradients, derived - start, run)
+    cost = cost_of(
+        point, gradients, derive_seconds=derived - start, interpreted_seconds=run, compiled=compiled
+    )
     return Findings(values, cost, method, gradients=tuple(gradients))
 
 
-def reverse(point: Point, probes: Sequence[Probe]) -> Findings:
+def reverse(point: Point, probes: Sequence[Probe], compiled: bool = True) -> Findings:
     """One reverse sweep."""
-    return _gradients(point, probes, autodiff.grad, "one sweep")
+    return _gradients(point, probes, autodiff.grad, "one sweep", compiled)
 
 
-def symbolic_calculus(point: Point, probes: Sequence[Probe]) -> Findings:
+def symbolic_calculus(point: Point, probes: Sequence[Probe], compiled: bool = True) -> Findings:
     """The symbolic engine, where it covers the graph."""
     modes: list[str] = []
 
@@ -98,35 +84,48 @@ def symbolic_calculus(point: Point, probes: Sequence[Probe]) -> Findings:
         modes.append(derivation.mode)
         return list(derivation.result)
 
-    found = _gradients(point, probes, derive, "")
+    found = _gradients(point, probes, derive, "", compiled)
     return replace(found, method=f"composed {modes[0]}")
 
 
-def forward(point: Point, probes: Sequence[Probe]) -> Findings:
+def forward(point: Point, probes: Sequence[Probe], compiled: bool = True) -> Findings:
     """One forward sweep for each direction.
 
-    Each parameter has a tangent graph of its own, so that one that is computed from another moves
-    along with it.
+    Each parameter has a tangent graph of its own, so that one that is computed from another moves along
+    with it, and no zero tangent meets another parameter's infinite slope. A rule may be wrong only where
+    several of its operands move, so the graph of all tangents is asked as well, once for each parameter.
+    Where the graphs apart would be too many nodes, it serves alone.
     """
     start = perf_counter()
-    tangents, outputs = [], []
-    for number, probe in enumerate(probes):
-        w, name = probe.parameter.tensor, f"tangent {number}"
-        tangents.append(apply(INPUT, (), name, name=name, shape=w.shape, dtype=FLOAT64))
-        outputs.append(autodiff.jvp(point.y, [w], [tangents[-1]]))
+    wrt = [p.parameter.tensor for p in probes]
+    tangents = [
+        apply(INPUT, (), name, name=name, shape=w.shape, dtype=FLOAT64)
+        for w, name in zip(wrt, [f"direction of {p.parameter.label}" for p in probes], strict=True)
+    ]
+    joint = autodiff.jvp(point.y, wrt, tangents)
     derived = perf_counter()
+    still = {t: np.zeros(p.shape) for t, p in zip(tangents, probes, strict=True)}
+    apart = len(probes) > 1 and len(probes) * len(point.order) <= _APART_UP_TO
     values: dict[str, Array] = {}
-    for tangent, output, probe in zip(tangents, outputs, probes, strict=True):
-        sweeps = [float(point.run([output], {tangent: d})[0]) for d in probe.directions()]
+    for tangent, probe in zip(tangents, probes, strict=True):
+        output = autodiff.jvp(point.y, [probe.parameter.tensor], [tangent]) if apart else joint
+        sweeps = [float(point.run([output], {**still, tangent: d})[0]) for d in probe.directions()]
+        if apart and sweeps:
+            together = float(point.run([joint], {**still, tangent: next(probe.directions())})[0])
+            if np.isfinite(together):  # 0 · ∞ of another parameter is no fault
+                sweeps[0] = together
         values[probe.parameter.label] = np.array(sweeps)
     run = perf_counter() - derived
-    costs = [measured(point, [o], 0.0, 0.0, p.count) for o, p in zip(outputs, probes, strict=True)]
-    whole = measured(point, outputs, derived - start, run)
-    cost = replace(whole, operations=sum(c.operations for c in costs))
-    return Findings(values, cost, f"{sum(p.count for p in probes)} sweeps")
+    runs = sum(p.count for p in probes)
+    moved = {t: next(p.directions(), still[t]) for t, p in zip(tangents, probes, strict=True)}
+    cost = cost_of(
+        point, [joint], derive_seconds=derived - start, interpreted_seconds=run, runs=runs, moved=moved,
+        compiled=compiled,
+    )  # fmt: skip
+    return Findings(values, cost, f"{runs} sweeps")
 
 
-def central_differences(point: Point, probes: Sequence[Probe]) -> Findings:
+def central_differences(point: Point, probes: Sequence[Probe], compiled: bool = True) -> Findings:
     """Central differences with Richardson extrapolation."""
     start = perf_counter()
     watch = KinkWatch(point)
@@ -147,11 +146,14 @@ def central_differences(point: Point, probes: Sequence[Probe]) -> Findings:
             if key not in kinks or kink.distance < kinks[key].distance:
                 kinks[key] = kink
         evaluations += sum(f.evaluations for f in found)
-    cost = measured(point, [point.y], 0.0, perf_counter() - start, evaluations)
+    cost = cost_of(
+        point, [point.y], derive_seconds=0.0, interpreted_seconds=perf_counter() - start, runs=evaluations,
+        compiled=compiled,
+    )  # fmt: skip
     return Findings(values, cost, f"{evaluations} evaluations", errors, crossed, tuple(kinks.values()))
 
 
-def complex_step(point: Point, probes: Sequence[Probe]) -> Findings:
+def complex_step(point: Point, probes: Sequence[Probe], compiled: bool = True) -> Findings:
     """The complex step, where the graph is analytic."""
     reason = obstacle(point)
     if reason is not None:
@@ -165,7 +167,10 @@ def complex_step(point: Point, probes: Sequence[Probe]) -> Findings:
             raise NotApplicable(f"an op has no meaning for complex numbers: {error}") from error
         values[probe.parameter.label] = np.array(found)
     runs = sum(p.count for p in probes)
-    cost = measured(point, [point.y], 0.0, perf_counter() - start, runs)
+    cost = cost_of(
+        point, [point.y], derive_seconds=0.0, interpreted_seconds=perf_counter() - start, runs=runs,
+        compiled=compiled,
+    )  # fmt: skip
     return Findings(values, cost, f"{runs} evaluations")
 
 
@@ -176,4 +181,7 @@ ENGINES: dict[str, Engine] = {
     "central differences": central_differences,
     "complex step": complex_step,
 }
-"""Every engine by name; the first is the one the others are held against."""
+"""Every engine by name, the exact ones first: each is held against the first of them that is not at fault."""
+
+RULE_FREE = ("central differences", "complex step")
+"""Those that evaluate the function alone: no wrong derivative rule can mislead them."""

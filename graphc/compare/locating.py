@@ -2,19 +2,21 @@
 
 A node is rebuilt over fresh inputs that hold its operands' values; its reverse, forward and symbolic
 derivative along a random direction is held against central differences of its NumPy meaning. So a
-wrong rule is named, whatever else the graph does.
+wrong rule is named, whatever else the graph does, and one that breaks as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 
 import numpy as np
 
 from graphc import autodiff, symbolic
 from graphc.compare.point import Point
-from graphc.errors import GraphError
+from graphc.errors import DifferentiationError, UnsupportedError
 from graphc.ir.build import apply, rebuilt
 from graphc.ir.dtype import is_float
 from graphc.ir.origin import Location
@@ -24,25 +26,27 @@ from graphc.ops.elementwise import STOP_GRADIENT
 from graphc.ops.sources import INPUT
 from graphc.runtime.interpreter import Array, interpret
 
-_NODES_TESTED = 2000
+_SECONDS = 10.0  # a graph of many thousand nodes repeats its ops: each is tested early
 _TOLERANCE = 1e-5
 _STEPS = (1e-4, 1e-5)
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An engine whose derivative of one node differs from central differences of that node alone."""
+    """An engine whose derivative of one node differs from central differences of that node alone.
+
+    ``error`` is the message of an engine that breaks there; ``relative`` is then infinite.
+    """
 
     engine: str
     op: str
     location: Location
     relative: float
+    error: str = ""
 
     def __str__(self) -> str:
-        return (
-            f"{self.engine}: the derivative of {self.op} at {self.location} "
-            f"is off by {self.relative:.1e} relatively"
-        )
+        what = f"fails: {self.error}" if self.error else f"is off by {self.relative:.1e} relatively"
+        return f"{self.engine}: the derivative of {self.op} at {self.location} {what}"
 
 
 def faults_of(point: Point, engines: Sequence[str], seed: int) -> list[Fault]:
@@ -50,15 +54,26 @@ def faults_of(point: Point, engines: Sequence[str], seed: int) -> list[Fault]:
     moving = depends_on(point.order, [p.tensor for p in point.parameters])
     generator = np.random.default_rng(seed)
     found: dict[tuple[str, str], Fault] = {}
-    nodes = [n for n in point.order if n.inputs and n in moving and is_float(n.dtype)]
-    for node in nodes[:_NODES_TESTED]:
-        if node.op is STOP_GRADIENT:
-            continue
-        for engine, error in _LocalTest(point, node, moving, generator).errors(engines):
-            key = (engine, node.op.name)
-            if error > _TOLERANCE and key not in found:
-                found[key] = Fault(engine, node.op.name, node.location, error)
+    start = perf_counter()
+    for node in _each_op_early(n for n in point.order if n.inputs and n in moving and is_float(n.dtype)):
+        open_ = [e for e in engines if (e, node.op.name) not in found]
+        for engine, error, message in _LocalTest(point, node, moving, generator).errors(open_):
+            if error > _TOLERANCE:
+                key = (engine, node.op.name)
+                found[key] = Fault(engine, node.op.name, node.location, error, message)
+        if perf_counter() - start > _SECONDS:
+            break
     return list(found.values())
+
+
+def _each_op_early(nodes: Iterable[Tensor]) -> list[Tensor]:
+    """The first node of each op, then the second of each, and so on."""
+    seen: Counter[str] = Counter()
+    turns = []
+    for node in nodes:
+        turns.append((seen[node.op.name], node))
+        seen[node.op.name] += 1
+    return [node for _, node in sorted(turns, key=lambda turn: turn[0])]
 
 
 class _LocalTest:
@@ -83,6 +98,8 @@ class _LocalTest:
         return interpret(outputs, self._values | (extra or {}), sizes=self._point.sizes)
 
     def _difference(self, step: float) -> float:
+        if self._node.op is STOP_GRADIENT:
+            return 0.0  # by definition, whatever its value does
         sides = []
         for sign in (1, -1):
             moved = {
@@ -91,9 +108,9 @@ class _LocalTest:
             sides.append(self._run([self._node], moved)[0])
         return float(np.vdot(self._cotangent, (sides[0] - sides[1]) / (2 * step)))
 
-    def errors(self, engines: Sequence[str]) -> list[tuple[str, float]]:
-        """The relative error of each engine here; nothing where differences themselves do not settle."""
-        if not self._wrt:
+    def errors(self, engines: Sequence[str]) -> list[tuple[str, float, str]]:
+        """Each engine's relative error here, and what broke it; nothing where differences do not settle."""
+        if not self._wrt or not engines:
             return []
         wide, narrow = map(self._difference, _STEPS)
         scale = max(abs(narrow), 1e-3)
@@ -103,10 +120,14 @@ class _LocalTest:
         for engine in engines:
             try:
                 value = self._value(engine)
-            except GraphError:
+            except (UnsupportedError, DifferentiationError):
                 continue  # no rule here: the comparison has said so already
+            except Exception as error:  # whatever a wrong rule may do
+                found.append((engine, np.inf, first_line(error)))
+                continue
             if value is not None:
-                found.append((engine, abs(value - narrow) / scale if np.isfinite(value) else np.inf))
+                off = abs(value - narrow) / scale if np.isfinite(value) else np.inf
+                found.append((engine, off, ""))
         return found
 
     def _value(self, engine: str) -> float | None:
@@ -118,17 +139,24 @@ class _LocalTest:
             output = autodiff.jvp(self._node, self._wrt, tangents)
             extra = dict(zip(tangents, self._directions, strict=True))
             return float(np.vdot(self._cotangent, self._run([output], extra)[0]))
-        extra = {}
+        shape, dtype = self._node.shape, self._node.dtype
+        cotangent = apply(INPUT, (), "cotangent", name="cotangent", shape=shape, dtype=dtype)
+        extra = {cotangent: self._cotangent}
+        symbolic_vjp = getattr(symbolic, "vjp", None)
+        factor = 1.0
         if engine == "reverse":
-            shape, dtype = self._node.shape, self._node.dtype
-            cotangent = apply(INPUT, (), "cotangent", name="cotangent", shape=shape, dtype=dtype)
-            gradients = autodiff.vjp(self._node, self._wrt, cotangent)
-            extra[cotangent] = self._cotangent
-            factor = 1.0
-        elif engine == "symbolic":
-            gradients = symbolic.grad(self._node, self._wrt).result
+            gradients = list(autodiff.vjp(self._node, self._wrt, cotangent))
+        elif engine == "symbolic" and symbolic_vjp is not None:
+            gradients = list(symbolic_vjp(self._node, self._wrt, cotangent))
+        elif engine == "symbolic" and not shape:
+            gradients = list(symbolic.grad(self._node, self._wrt).result)
             factor = float(self._cotangent)
         else:
             return None
-        arrays = self._run(list(gradients), extra)
+        arrays = self._run(gradients, extra)
         return factor * sum(float(np.vdot(d, a)) for d, a in zip(self._directions, arrays, strict=True))
+
+
+def first_line(error: Exception) -> str:
+    """The kind of an error and the first line of its message."""
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}".rstrip(": ")

@@ -1,4 +1,4 @@
-"""A comparison as one HTML page: text tables enter, a page without scripts or outside parts leaves."""
+"""A comparison as one HTML page: text tables and a picture enter, a page without outside parts leaves."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ h1 { font-size: 1.3rem; } h1.bad { color: #a11; } h2 { font-size: 1.05rem; margi
 table { border-collapse: collapse; } th, td { padding: .3rem .8rem; text-align: left; }
 th { border-bottom: 2px solid #345; }
 td { border-bottom: 1px solid #dde; font-variant-numeric: tabular-nums; }
+figure { margin: 1.5rem 0; } figure svg { max-width: 100%; height: auto; background: #fff; }
 tr.bad td { background: #fdd; } tr.kink td { background: #ffc; }
 @media (prefers-color-scheme: dark) {
   body { background: #14181f; color: #dde3ea; } td { border-color: #333; }
@@ -21,13 +22,21 @@ tr.bad td { background: #fdd; } tr.kink td { background: #ffc; }
 Section = tuple[str, list[str], list[list[str]]]
 
 
-def page(headline: str, ok: bool, sections: Sequence[Section], notes: Sequence[Sequence[str]]) -> str:
-    """The page; every text is escaped, whatever names the user's graph holds."""
+def page(
+    headline: str,
+    ok: bool,
+    sections: Sequence[Section],
+    notes: Sequence[Sequence[str]],
+    picture: str | None = None,
+) -> str:
+    """The page; every text is escaped, whatever names the user's graph holds. ``picture`` is SVG."""
     parts = [
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Gradient report</title>',
         f"<style>{_STYLE}</style></head><body>",
         f'<h1 class="{"good" if ok else "bad"}">{escape(headline)}</h1>',
     ]
+    if picture is not None:
+        parts.append(f"<figure>{picture}</figure>")
     for title, header, rows in sections:
         if rows:
             parts.append(f"<h2>{escape(title)}</h2>")

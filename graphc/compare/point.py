@@ -18,7 +18,7 @@ from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import topological_order
 from graphc.ops.elementwise import CAST, STOP_GRADIENT
 from graphc.ops.loop import SCAN
-from graphc.ops.sources import CONSTANT
+from graphc.ops.sources import CONSTANT, INPUT
 from graphc.runtime.interpreter import Array, bind_sizes, interpret
 
 At = Mapping[Any, Any]
@@ -50,7 +50,8 @@ class Point:
         self.y = double[y]
         self.parameters = [Parameter(label, double[t], t) for label, t in parameters]
         self.order = topological_order([self.y, *(p.tensor for p in self.parameters)])
-        self._known = {double[t]: np.asarray(v, double[t].dtype) for t, v in self.given.items()}
+        self.sources = {double[t]: np.asarray(v, double[t].dtype) for t, v in self.given.items()}
+        self._known = dict(self.sources)
         self._known |= self._draws(order, double)
         self.base = dict(zip(self.order, self.run(self.order), strict=True))
         self._known |= {n: self.base[n] for n in self.order if n.op is STOP_GRADIENT}
@@ -118,9 +119,25 @@ def initial(parameter: Tensor, generator: np.random.Generator) -> Array:
 
 
 def _in_float64(order: Sequence[Tensor]) -> dict[Tensor, Tensor]:
-    """Each node as one of a graph in which every float is float64; casts between floats vanish."""
+    """Each node as one of a graph in which every float is float64; casts between floats vanish.
+
+    Parameters are inputs there, and no two inputs have one name: so any part of it can be compiled.
+    """
+    names: set[str] = set()
+
+    def source(node: Tensor) -> Tensor:
+        label, number = node.name or node.op.name, 1
+        while label in names:
+            number += 1
+            label = f"{node.name} ({number})"
+        names.add(label)
+        dtype = FLOAT64 if is_float(node.dtype) else node.dtype
+        with inheriting(node.origins):
+            return apply(INPUT, (), label, name=label, shape=node.shape, dtype=dtype)
 
     def change(node: Tensor) -> Tensor:
+        if node.op.name in ("input", "parameter"):
+            return source(node)
         if node.op is CAST and is_float(node.dtype) and node.inputs[0].dtype == FLOAT64:
             return node.inputs[0]
         if node.op is CONSTANT and is_float(node.dtype) and node.dtype != FLOAT64:

@@ -41,16 +41,24 @@ class Probe:
 
     @property
     def description(self) -> str:
-        return "every element" if self.exhaustive else f"{self.count} random directions"
+        if self.exhaustive:
+            return "every element"
+        return f"{self.count} random direction{'' if self.count == 1 else 's'}"
 
 
-def probes_of(point: Point, elements: int, directions: int, seed: int) -> list[Probe]:
-    """One probe per parameter; up to ``elements`` elements are tested one by one."""
-    found = []
-    for number, parameter in enumerate(point.parameters):
-        shape = point.value(parameter).shape
-        size = int(np.prod(shape))
-        exhaustive = size <= elements
-        count = size if exhaustive else directions
-        found.append(Probe(parameter, shape, count, exhaustive, seed + number))
-    return found
+def probes_of(
+    point: Point, elements: int, directions: int, seed: int, budget: int | None = None
+) -> list[Probe]:
+    """One probe per parameter; up to ``elements`` elements are tested one by one.
+
+    Where nodes times directions exceed the budget, each parameter gets the same small number of them.
+    """
+    sizes = [int(np.prod(point.value(p).shape)) for p in point.parameters]
+    counts = [size if size <= elements else directions for size in sizes]
+    if budget is not None and sum(counts) * len(point.order) > budget:
+        most = max(1, budget // (len(point.order) * len(counts)))
+        counts = [min(count, most) for count in counts]
+    return [
+        Probe(p, point.value(p).shape, count, count == size, seed + number)
+        for number, (p, size, count) in enumerate(zip(point.parameters, sizes, counts, strict=True))
+    ]

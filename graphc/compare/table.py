@@ -1,7 +1,8 @@
-"""Plain-text tables: a header and rows of text enter, aligned lines leave."""
+"""Plain-text tables: a header and rows of text enter, aligned lines leave; and numbers as cells of them."""
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Sequence
 
@@ -37,8 +38,50 @@ def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _is_number(cell: str) -> bool:
+    number, _, unit = cell.removeprefix("> ").rpartition(" ")
     try:
-        float(cell.removesuffix(" ms").removesuffix(" s").replace(" ", "") if cell != "—" else "0")
+        float("0" if cell == "—" else number if unit in _UNITS else cell.removeprefix("> ").replace(" ", ""))
     except ValueError:
         return False
     return True
+
+
+# -- cells ---------------------------------------------------------------------------------------------
+_UNITS = ("s", "ms", "µs", "B", "kB", "MB", "GB")
+_MANY = 10**9
+_MOST = 1 << 4096
+
+
+def number(value: float) -> str:
+    """A difference with two digits."""
+    return "0" if value == 0 else f"{value:.1e}"
+
+
+def seconds(value: float | None) -> str:
+    """A time in the unit that reads best."""
+    if not value:
+        return "—"
+    if value < 1e-3:
+        return f"{value * 1e6:.1f} µs"
+    return f"{value * 1e3:.1f} ms" if value < 1 else f"{value:.2f} s"
+
+
+def size(value: int | None) -> str:
+    """Bytes in the unit that reads best."""
+    if value is None:
+        return "—"
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if value >= factor:
+            return f"{value / factor:.1f} {unit}"
+    return f"{value} B"
+
+
+def count(value: int | None) -> str:
+    """A count, grouped by thousands; astronomically large tree sizes as a power of ten."""
+    if value is None:
+        return "—"
+    if value < _MANY:
+        return f"{value:,}".replace(",", " ")
+    # A tree may have more digits than a float can hold, and than str() would print.
+    exponent = int((value.bit_length() - 1) * math.log10(2))
+    return f"{'> ' if value >= _MOST else ''}1e{exponent}"
