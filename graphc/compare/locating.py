@@ -147,7 +147,7 @@ class _LocalTest:
         if engine == "reverse":
             gradients = list(autodiff.vjp(self._node, self._wrt, cotangent))
         elif engine == "symbolic" and symbolic_vjp is not None:
-            gradients = list(symbolic_vjp(self._node, self._wrt, cotangent))
+            gradients = list(symbolic_vjp(self._node, self._wrt, cotangent).gradients)
         elif engine == "symbolic" and not shape:
             gradients = list(symbolic.grad(self._node, self._wrt).result)
             factor = float(self._cotangent)
