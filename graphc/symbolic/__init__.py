@@ -4,6 +4,7 @@ from graphc.symbolic.chain_rule import chain
 from graphc.symbolic.derivation import Derivation
 from graphc.symbolic.expression import symbols, to_sympy
 from graphc.symbolic.gradient import grad, hessian, jacobian, vjp
+from graphc.symbolic.index.known_sums import sums_to_one
 from graphc.symbolic.jacobian_chain import JacobianChain
 from graphc.symbolic.raising import from_sympy
 from graphc.symbolic.scalar_chain import ScalarChain
@@ -19,6 +20,7 @@ __all__ = [
     "grad",
     "hessian",
     "jacobian",
+    "sums_to_one",
     "symbols",
     "to_sympy",
     "vjp",

@@ -21,6 +21,7 @@ from graphc.symbolic.composition import Mode
 from graphc.symbolic.derivation import Derivation, restructured
 from graphc.symbolic.index.derivation import TensorDerivation
 from graphc.symbolic.index.engine import BUDGET, Engine
+from graphc.symbolic.index.known_sums import Assumption
 from graphc.symbolic.scalar import reason_without_form
 from graphc.symbolic.scalar_gradient import scalar_derivation
 
@@ -29,17 +30,26 @@ MODES = ("full", "dominators", "everywhere")
 
 
 def grad(
-    y: Tensor, wrt: Wrt, *, mode: Mode | None = None, check: bool = False, seed: int = 0, budget: int = BUDGET
+    y: Tensor,
+    wrt: Wrt,
+    *,
+    mode: Mode | None = None,
+    check: bool = False,
+    seed: int = 0,
+    budget: int = BUDGET,
+    assume: Sequence[Assumption] = (),
 ) -> Derivation:
     """The derivative of the scalar ``y`` by ``wrt``, derived symbolically, with every step.
 
     ``wrt`` is a tensor, a list, a tuple or a dict of tensors of any shape, and ``.result`` has its structure:
-    graphs of the shapes and dtypes of what was differentiated by. ``mode`` says where the derivative is cut
-    into parts with names: ``"full"`` nowhere, ``"dominators"`` at the nodes that all paths share,
-    ``"everywhere"`` at every node; chosen by the growth of the closed form unless given. ``budget`` bounds
-    the terms of one closed form. With ``check=True`` both sides of every step are evaluated at random
-    points, and each step carries the difference. A node that ``y`` does not depend on has derivative 0.
-    Kinks and ties follow graphc's conventions (``gc.conventions()``).
+    graphs of the shapes and dtypes of what was differentiated by. A node that ``y`` does not depend on has
+    derivative 0. Kinks and ties follow graphc's conventions.
+
+    ``mode`` says where the derivative is cut into parts with names: ``"full"`` nowhere, ``"dominators"`` at
+    the nodes that all paths share, ``"everywhere"`` at every node; chosen by the growth of the closed form
+    unless given. ``budget`` bounds the terms of one closed form. ``assume`` holds what the graph does not
+    tell (`sums_to_one`). With ``check=True`` both sides of every step are evaluated at random points, and
+    each step carries the difference.
 
     Raises ShapeError where ``y`` is no scalar, DifferentiationError where a dtype is not a float or a check
     fails, GraphError where a closed form was asked for that exceeds its budget, UnsupportedError for an op
@@ -66,7 +76,7 @@ def grad(
     order = topological_order([y, *chosen])
     if mode != "dominators" and all(n.shape == () and _is_scalar_op(n) for n in order):
         return scalar_derivation(y, wrt, chosen, mode, check, seed)
-    return _derived(y, wrt, chosen, None, mode, budget, ())
+    return _derived(y, wrt, chosen, None, mode, budget, (), assume)
 
 
 def vjp(
@@ -121,8 +131,9 @@ def _derived(
     mode: Mode | None,
     budget: int,
     prefix: Shape,
+    assume: Sequence[Assumption] = (),
 ) -> TensorDerivation:
-    outcome = Engine({y: cotangent}, chosen, mode, budget, prefix).outcome()
+    outcome = Engine({y: cotangent}, chosen, mode, budget, prefix, assume).outcome()
     gradients = []
     for w in chosen:
         let = outcome.lets.get(w)

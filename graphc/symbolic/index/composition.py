@@ -20,6 +20,7 @@ import networkx
 from graphc.errors import GraphError
 from graphc.ir.dimension import Shape
 from graphc.ir.tensor import Tensor
+from graphc.ops.reductions import SOFTMAX
 from graphc.symbolic.index.affine import Affine, Variable, fresh
 from graphc.symbolic.index.differentials import Differential, differential
 from graphc.symbolic.index.forms import index, variables_for
@@ -54,12 +55,13 @@ class Flow:
         self.differentials: dict[Tensor, Differential] = {}
         self._users: dict[Tensor, list[Tensor]] = {}
         reaching = set(self.outputs)
+        softmaxes = {(n.inputs[0], n.attrs["axis"]): n for n in order if n.op is SOFTMAX}
         for node in reversed(order):
             if node not in reaching or node not in active:
                 continue
             if not node.inputs or not any(i in active for i in node.inputs):
                 continue
-            found = differential(node, active)
+            found = differential(node, active, softmaxes)
             self.differentials[node] = found
             for slot in found.slots:
                 reaching.add(slot.tensor)
@@ -99,6 +101,10 @@ class Flow:
                     found.add(user)
                     stack.append(user)
         return sorted(found, key=self._order.__getitem__)
+
+    def above(self, node: Tensor, stops: set[Tensor]) -> set[Tensor]:
+        """The nodes that move with a node, up to the stops."""
+        return {node, *self.between(node, stops)}
 
     # -- cuts ----------------------------------------------------------------------------------------
     def cuts(self, mode: Mode, wanted: Iterable[Tensor]) -> set[Tensor]:
@@ -141,7 +147,7 @@ class Flow:
         nodes = sorted(self.reaching, key=self._order.__getitem__)
         number = {n: i for i, n in enumerate(nodes)}
         end = len(nodes)
-        graph = networkx.DiGraph()
+        graph: networkx.DiGraph[int] = networkx.DiGraph()
         graph.add_node(end)
         graph.add_edges_from((end, number[o]) for o in self.outputs)
         graph.add_edges_from(

@@ -162,10 +162,9 @@ class Contraction:
         left = list(group)
         for chooser in [o for o in group if o.condition is not None]:
             left.remove(chooser)
-            partners = [o for o in left if o.condition is None and o.variables <= chooser.variables]
-            partners = (
-                partners or [o for o in left if o.condition is None and o.variables >= chooser.variables][:1]
-            )
+            values = [o for o in left if o.condition is None]
+            partners = [o for o in values if _is_chosen(o, chooser)]
+            partners = partners or [o for o in values if o.variables >= chooser.variables][:1]
             at = min([left.index(o) for o in partners], default=0)
             left = [o for o in left if o not in partners]
             left.insert(at, self._selected(chooser, partners))
@@ -197,6 +196,13 @@ class Contraction:
             return _viewed_condition(operand.condition, self._views)
         assert operand.read is not None
         return self._views.grid(operand.read, self._guards)
+
+
+def _is_chosen(operand: Operand, chooser: Operand) -> bool:
+    """Whether the operand goes below the condition: it varies no more, or might not be finite elsewhere."""
+    if operand.variables <= chooser.variables:
+        return True
+    return operand.risky and chooser.guarding and operand.variables >= chooser.variables
 
 
 def _axes(operand: Operand) -> list[Variable]:

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import sympy
@@ -72,13 +74,19 @@ WITHOUT_INDEX_FORM: dict[str, str] = {
 """Why an op has no index form, by its name."""
 
 
-def differential(node: Tensor, active: set[Tensor]) -> Differential:
+Softmaxes = Mapping[tuple[Tensor, int], Tensor]
+"""The softmax nodes of a graph by what they are of, and along which axis."""
+
+
+def differential(
+    node: Tensor, active: set[Tensor], softmaxes: Softmaxes = MappingProxyType({})
+) -> Differential:
     """The differential of a node by those of its operands that are active.
 
     Raises UnsupportedError where the op has no index form.
     """
     if node.op in INDEX_FORMS:
-        return _of_form(INDEX_FORMS[node.op](node), active)
+        return _of_form(INDEX_FORMS[node.op](node), active, softmaxes)
     if node.op in SCALAR_FORMS:
         return _elementwise(node, active)
     raise UnsupportedError(
@@ -152,7 +160,7 @@ def _is_bool(read: Read) -> bool:
 
 
 # -- reductions of bodies ------------------------------------------------------------------------------
-def _of_form(form: IndexForm, active: set[Tensor]) -> Differential:
+def _of_form(form: IndexForm, active: set[Tensor], softmaxes: Softmaxes) -> Differential:
     if form.reduction in ("max", "min"):
         return _extreme(form, active)
     if form.reduction == "prod":
@@ -163,9 +171,9 @@ def _of_form(form: IndexForm, active: set[Tensor]) -> Differential:
         for position, read in enumerate(case.reads):
             if read.tensor not in moving or not is_float(read.tensor.dtype):
                 continue
-            term = _slope(form, case, position)
+            term = _slope(form, case, position, softmaxes)
             if any(read.tensor is a for a in form.auxiliary):
-                slots += _through(term, read, active)
+                slots += _through(term, read, active, softmaxes)
             else:
                 slots.append(Slot(read.tensor, term))
     return Differential(form.node, form.variables, tuple(slots))
@@ -182,29 +190,31 @@ def _body_slope(body: Any, equation: Any, position: int, whole: bool) -> Any:
     return slope
 
 
-def _slope(form: IndexForm, case: Case, position: int) -> Term:
+def _slope(form: IndexForm, case: Case, position: int, softmaxes: Softmaxes) -> Term:
     whole = len(form.cases) == 1 and not case.bound and not case.body.is_Symbol
     slope = _body_slope(case.body, form.equation, position, whole)
     places = {read_symbol(i, False): r for i, r in enumerate(case.reads)}
     places[OUT] = Read(form.node, index(form.variables))
     term = product_term(slope, places)
-    term = Term(term.constant, tuple([_refolded(f, form.node) for f in term.factors]))
+    term = Term(term.constant, tuple([_refolded(f, form.node, softmaxes) for f in term.factors]))
     return replace(term, guards=frozenset(case.guards), bound=case.bound, target=case.reads[position].index)
 
 
-def _refolded(factor: tuple[Atom, int], node: Tensor) -> tuple[Atom, int]:
+def _refolded(factor: tuple[Atom, int], node: Tensor, softmaxes: Softmaxes) -> tuple[Atom, int]:
     """exp(x − logsumexp(x)) is softmax(x): the op that computes it free of overflow."""
     atom, exponent = factor
     if node.op is not reductions.LOGSUMEXP or not isinstance(atom, Call) or len(reduced_axes(node)) != 1:
         return factor
     (x,) = node.inputs
     read = next(r for r in atom.reads if r.tensor is x)
-    return Read(softmax(x, reduced_axes(node)[0]), read.index), exponent
+    axis = reduced_axes(node)[0]
+    found = softmaxes.get((x, axis))
+    return Read(softmax(x, axis) if found is None else found, read.index), exponent
 
 
-def _through(term: Term, read: Read, active: set[Tensor]) -> list[Slot]:
+def _through(term: Term, read: Read, active: set[Tensor], softmaxes: Softmaxes) -> list[Slot]:
     """The slots of an auxiliary node, entered where it is read."""
-    inner = differential(read.tensor, active)
+    inner = differential(read.tensor, active, softmaxes)
     new = dict(zip(inner.variables, term.target, strict=True))
     return [
         Slot(s.tensor, replace(term, target=()).times(s.term.renamed_apart().substituted(new)))

@@ -119,7 +119,7 @@ class Engine:
         for node in sorted(needed, key=self._order.__getitem__, reverse=True):
             stops = needed[node]
             self._check_growth(node, stops)
-            let = self._let(node, self._flow.composed(node, stops, reads))
+            let = self._let(node, stops, self._flow.composed(node, stops, reads))
             lets[node] = let
             if node in self._flow.differentials:
                 names = self._flow.differentials[node].variables
@@ -140,7 +140,7 @@ class Engine:
             stack += [s for s in stops if s not in self._flow.outputs or self._flow.users(s)]
         return needed
 
-    def _let(self, node: Tensor, composed: Sequence[Term]) -> Let:
+    def _let(self, node: Tensor, stops: set[Tensor], composed: Sequence[Term]) -> Let:
         left: list[Term] = []
         rules: list[str] = []
         for term in composed:
@@ -149,7 +149,7 @@ class Engine:
             if found.term is not None:
                 left.append(found.term)
         shape = (*self._prefix, *node.shape)
-        simple = self._simplifier.simplified(left, shape)
+        simple = self._simplifier.simplified(left, shape, self._flow.above(node, stops))
         rules += simple.rules
         raiser = TermRaiser(node.dtype)
         with inheriting(node.origins, "backward"):

@@ -102,7 +102,8 @@ class Evaluator:
         full = list(value.shape) if value.ndim == rank + count else [1] * (rank + count)
         for number, v in enumerate(term.bound):
             full[rank + number] = self.size(v.size)
-        return np.broadcast_to(value, full).sum(axis=tuple(range(rank, rank + count)))
+        total: Array = np.broadcast_to(value, full).sum(axis=tuple(range(rank, rank + count)))
+        return total
 
     def _call(self, call: Call, grid: Mapping[Variable, Array]) -> Array:
         symbols = [read_symbol(i, r.tensor.dtype.kind == "b") for i, r in enumerate(call.reads)]

@@ -13,6 +13,7 @@ from itertools import combinations
 from typing import Any
 
 from graphc.symbolic.index.affine import Variable, of
+from graphc.symbolic.index.costs import extent, measured, term_cost
 from graphc.symbolic.index.terms import Atom, Bracket, Call, Guard, Read, Term, canonical, multiplied
 
 _MOST_TERMS = 24
@@ -39,19 +40,54 @@ def factored(terms: Sequence[Term], outputs: Sequence[Variable]) -> list[Term]:
         best = _best(current, outputs)
         if best is None:
             break
-        members = {id(s.term) for s in best}
+        splits, made = best
+        members = {id(s.term) for s in splits}
         at = next(i for i, t in enumerate(current) if id(t) in members)
-        made = _joined(best, outputs)
         current = [t for i, t in enumerate(current) if id(t) not in members or i == at]
         current[at] = made
-    return current
+    return _alike(current, outputs)
+
+
+def _alike(terms: Sequence[Term], outputs: Sequence[Variable]) -> list[Term]:
+    """Sums of single elements at the same indices are one sum: Σ P − Σ Y = Σ (P − Y)."""
+    fixed = set(outputs)
+    groups: dict[Any, list[Term]] = {}
+    for term in terms:
+        key: Any = id(term)
+        summed = [v for v in term.bound if v not in fixed]
+        if summed and len(term.factors) == 1 and not term.guards and not _has_target(term, summed):
+            ((atom, exponent),) = term.factors
+            if isinstance(atom, Read) and exponent == 1 and not atom.guarding:
+                order = [e.variable for e in atom.index]
+                if set(summed) <= set(order):
+                    key = tuple([(str(v.size) if v in summed else id(v)) if v else None for v in order])
+        groups.setdefault(key, []).append(term)
+    return [g[0] if len(g) == 1 else _one_sum(g, fixed) for g in groups.values()]
+
+
+def _has_target(term: Term, variables: Sequence[Variable]) -> bool:
+    return any(v in e.variables for e in term.target for v in variables)
+
+
+def _one_sum(terms: Sequence[Term], fixed: set[Variable]) -> Term:
+    first = terms[0]
+    ((model, _),) = first.factors
+    assert isinstance(model, Read)
+    inner = []
+    for term in terms:
+        ((atom, _),) = term.factors
+        assert isinstance(atom, Read)
+        read = Read(atom.tensor, model.index)
+        inner.append(Term(term.constant / first.constant, ((read, 1),)))
+    return replace(first, factors=((Bracket(tuple(inner)), 1),))
 
 
 def _is_negative(term: Term) -> bool:
     return bool(term.constant.could_extract_minus_sign())
 
 
-def _best(terms: Sequence[Term], outputs: Sequence[Variable]) -> list[_Split] | None:
+def _best(terms: Sequence[Term], outputs: Sequence[Variable]) -> tuple[list[_Split], Term] | None:
+    """The splits to join and the term that they make: of most terms, then the cheapest to compute."""
     groups: dict[Any, list[_Split]] = {}
     for term in terms:
         if not _may_split(term):
@@ -60,9 +96,19 @@ def _best(terms: Sequence[Term], outputs: Sequence[Variable]) -> list[_Split] | 
             held = groups.setdefault(key, [])
             if all(s.term is not term for s in held):
                 held.append(split)
-    shared = [g for g in groups.values() if len(g) > 1]
-    # The most terms, then the largest common part.
-    return max(shared, key=lambda g: (len(g), len(g[0].common)), default=None)
+    sizes = {id(t): measured(t, outputs)[1] for t in terms}
+    for count in sorted({len(g) for g in groups.values() if len(g) > 1}, reverse=True):
+        found = []
+        for group in [g for g in groups.values() if len(g) == count]:
+            made = _joined(group, outputs)
+            # A bracket must not hold together what was summed apart.
+            allowed = max(sizes[id(s.term)] for s in group)
+            if all(extent(a.variables) <= allowed for a, _ in made.factors if isinstance(a, Bracket)):
+                found.append((term_cost(made, outputs), -len(group[0].common), group, made))
+        if found:
+            _, _, group, made = min(found, key=lambda f: f[:2])
+            return group, made
+    return None
 
 
 def _may_split(term: Term) -> bool:

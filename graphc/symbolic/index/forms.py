@@ -30,6 +30,7 @@ from graphc.symbolic.index.affine import (
     raveled,
     unraveled,
 )
+from graphc.symbolic.index.gathering import gathered
 from graphc.symbolic.index.terms import Guard, Read
 from graphc.symbolic.local import OUT, read_symbol
 
@@ -398,8 +399,8 @@ def _take(node: Tensor) -> IndexForm:
     x, i = node.inputs
     axis = node.attrs["axis"]
     variables = variables_for(node)
-    gathered = of(Gather(i, index(variables[axis : axis + i.ndim]), x.shape[axis]))
-    place = (*index(variables[:axis]), gathered, *index(variables[axis + i.ndim :]))
+    taken = gathered(i, index(variables[axis : axis + i.ndim]), x.shape[axis])
+    place = (*index(variables[:axis]), taken, *index(variables[axis + i.ndim :]))
     return _copy(node, variables, place)
 
 
@@ -408,8 +409,8 @@ def _scatter_add(node: Tensor) -> IndexForm:
     axis = node.attrs["axis"]
     variables = variables_for(node)
     inner = tuple([Variable(s, LETTERS[(a + 6) % len(LETTERS)]) for a, s in enumerate(i.shape)])
-    gathered = of(Gather(i, index(inner), node.shape[axis]))
-    guard = Guard(gathered - of(variables[axis]), equal=True)
+    reached = gathered(i, index(inner), node.shape[axis])
+    guard = Guard(reached - of(variables[axis]), equal=True)
     place = (*index(variables[:axis]), *index(inner), *index(variables[axis + 1 :]))
     return IndexForm(node, variables, (Case((Read(values, place),), R0, inner, (guard,)),))
 

@@ -20,7 +20,7 @@ from graphc.symbolic.index.convolving import as_transposed_convolution
 from graphc.symbolic.index.gridding import Grid, union
 from graphc.symbolic.index.placing import is_laid, placed
 from graphc.symbolic.index.reading import Views, is_viewed
-from graphc.symbolic.index.terms import Atom, Bracket, Call, Guard, Read, Term
+from graphc.symbolic.index.terms import Atom, Bracket, Call, Guard, Read, Term, reads_of
 from graphc.symbolic.local import read_symbol
 from graphc.symbolic.raising import Raiser
 
@@ -156,7 +156,7 @@ class TermRaiser:
                 None, Grid(raised_power(grid.tensor, exponent), grid.axes), frozenset(grid.axes), risky=risky
             )
         if isinstance(atom, Bracket):
-            order = tuple(sorted(atom.variables, key=id))
+            order = ordered_variables(atom)
             grid = self.grid(atom.terms, order)
             if exponent != 1:
                 grid = Grid(raised_power(grid.tensor, exponent), grid.axes)
@@ -180,6 +180,13 @@ class TermRaiser:
         if exponent != 1:
             tensor = raised_power(tensor, exponent)
         return Operand(None, Grid(tensor, axes), frozenset(axes), atom.guarding, risky=not atom.guarding)
+
+
+def ordered_variables(bracket: Bracket) -> tuple[Variable, ...]:
+    """The bracket's variables as its reads have them, then those of guards alone."""
+    free = bracket.variables
+    read = [v for read in reads_of([bracket]) for e in read.index for v in _ordered(e) if v in free]
+    return tuple(dict.fromkeys([*read, *sorted(free, key=id)]))
 
 
 def _ordered(e: Affine) -> list[Variable]:

@@ -6,19 +6,22 @@ graph knows; products that are nodes of the graph; equal terms; common factors.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 
 import sympy
 
 from graphc.ir.dimension import Shape, same
 from graphc.ir.tensor import Tensor
-from graphc.ops import elementwise as ew
 from graphc.symbolic.index.affine import Affine, Variable, of
+from graphc.symbolic.index.costs import complexity
+from graphc.symbolic.index.expansion import multiplied_out, written_out
 from graphc.symbolic.index.factoring import factored
 from graphc.symbolic.index.known_sums import Assumption, KnownSums
-from graphc.symbolic.index.terms import Atom, Read, Term, merged, multiplied
+from graphc.symbolic.index.normalisation import Normaliser
+from graphc.symbolic.index.terms import Read, Term, merged, multiplied
 
+EXPANDED = 8  # terms; more are not multiplied out
 _NAMES = "abcdefgh"
 
 
@@ -36,29 +39,47 @@ class Simplifier:
 
     def __init__(self, nodes: Sequence[Tensor], assumptions: Iterable[Assumption] = ()) -> None:
         self._sums = KnownSums(nodes, assumptions)
-        self._products: dict[Tensor, list[Tensor]] = {}
-        self._reciprocals: dict[Tensor, Tensor] = {}
-        for node in nodes:
-            if node.op is ew.RECIPROCAL:
-                self._reciprocals.setdefault(node.inputs[0], node)
-            elif node.op in (ew.MULTIPLY, ew.DIVIDE) and _is_proper(node):
-                self._products.setdefault(node.inputs[0], []).append(node)
+        self._normaliser = Normaliser(nodes)
 
-    def simplified(self, terms: Sequence[Term], shape: Shape) -> Simplified:
-        """The sum of the terms, shorter."""
+    def simplified(self, terms: Sequence[Term], shape: Shape, above: Set[Tensor] = frozenset()) -> Simplified:
+        """The sum of the terms, shorter; ``above`` are the nodes that move with what is differentiated by."""
         outputs = tuple([Variable(size, _NAMES[a % len(_NAMES)]) for a, size in enumerate(shape)])
         rules: list[str] = []
         found = [_over(t, outputs) for t in terms]
         found = self._each(found, _counted, "index that nothing reads", rules)
-        found = self._each(found, self._refolded, "product by name", rules)
-        found = self._each(found, self._summed, "known sum", rules)
+        found = [self._normaliser.normalised(t) for t in found]
+        found = self._shortened(found, above, rules)
         fewer = merged(found)
         if len(fewer) < len(found):
             rules.append("equal terms")
+        fewer = self._expanded(fewer, above, rules)
         short = factored(fewer, outputs)
+        if len(fewer) > 1 and (other := written_out(fewer)) is not None:
+            candidate = factored(merged(other), outputs)
+            if len(candidate) < len(short):
+                rules.append("product written out")
+                fewer, short = other, candidate
         if len(short) < len(fewer):
             rules.append("common factor")
         return Simplified(short, outputs, tuple(dict.fromkeys(rules)))
+
+    def _shortened(self, terms: list[Term], above: Set[Tensor], rules: list[str]) -> list[Term]:
+        found = self._each(
+            terms, lambda t: _one(self._normaliser.refolded(t, above)), "product by name", rules
+        )
+        return self._each(found, self._summed, "known sum", rules)
+
+    def _expanded(self, terms: list[Term], above: Set[Tensor], rules: list[str]) -> list[Term]:
+        """The terms multiplied out, if that is shorter."""
+        other = multiplied_out(terms) if 1 < len(terms) <= EXPANDED else None
+        if other is None:
+            return terms
+        mine: list[str] = []
+        candidate = merged(self._shortened([self._normaliser.normalised(t) for t in other], above, mine))
+        if complexity(candidate) >= complexity(terms):
+            return terms
+        rules += ["distributive law", *mine]
+        return candidate
 
     def _each(self, terms: list[Term], change, rule: str, rules: list[str]) -> list[Term]:  # type: ignore[no-untyped-def]
         made: list[Term] = []
@@ -96,72 +117,6 @@ class Simplifier:
             return made
         return None
 
-    # -- products ------------------------------------------------------------------------------------
-    def _refolded(self, term: Term) -> list[Term] | None:
-        """Factors that make up a product which is a node are read from that node."""
-        factors = dict(term.factors)
-        changed = False
-        while True:
-            step = self._reciprocal(factors) or self._product(factors)
-            if step is None:
-                break
-            factors, changed = step, True
-        return [replace(term, factors=tuple(factors.items()))] if changed else None
-
-    def _reciprocal(self, factors: dict[Atom, int]) -> dict[Atom, int] | None:
-        for atom, exponent in factors.items():
-            if isinstance(atom, Read) and exponent < 0 and atom.tensor in self._reciprocals:
-                inverse = Read(self._reciprocals[atom.tensor], atom.index)
-                return dict(
-                    multiplied([*((a, n) for a, n in factors.items() if a != atom), (inverse, -exponent)])
-                )
-        return None
-
-    def _product(self, factors: dict[Atom, int]) -> dict[Atom, int] | None:
-        for atom, exponent in factors.items():
-            if not isinstance(atom, Read) or exponent < 1:
-                continue
-            for node in self._products.get(atom.tensor, ()):
-                found = _within(node, atom, factors)
-                if found is not None:
-                    return found
-        return None
-
-
-def _is_proper(node: Tensor) -> bool:
-    """Whether the node is a product of two tensors, the first of its own shape."""
-    first, second = node.inputs
-    return (
-        first is not second
-        and first.op.name != "constant"
-        and second.op.name != "constant"
-        and second.op.name != "dimension"
-        and len(first.shape) == len(node.shape)
-        and all(same(a, b) for a, b in zip(first.shape, node.shape, strict=True))
-    )
-
-
-def _within(node: Tensor, first: Read, factors: dict[Atom, int]) -> dict[Atom, int] | None:
-    """The factors with one product of the node's operands replaced by the node."""
-    second = node.inputs[1]
-    sign = -1 if node.op is ew.DIVIDE else 1
-    offset = node.ndim - second.ndim
-    index = tuple(
-        [
-            e if not _is_stretched(second, node, a) else Affine({}, 0)
-            for a, e in enumerate(first.index[offset:])
-        ]
-    )
-    other = Read(second, index)
-    if factors.get(other, 0) * sign < 1:
-        return None
-    return dict(multiplied([(Read(node, first.index), 1), *factors.items(), (first, -1), (other, -sign)]))
-
-
-def _is_stretched(operand: Tensor, node: Tensor, axis: int) -> bool:
-    offset = node.ndim - operand.ndim
-    return same(operand.shape[axis], 1) and not same(node.shape[offset + axis], 1)
-
 
 def _own_variables(term: Term, position: int) -> set[Variable]:
     """The bound variables that only this factor has, each as a plain index."""
@@ -180,6 +135,10 @@ def _own_variables(term: Term, position: int) -> set[Variable]:
     return {
         v for v in plain if v in term.bound and v not in elsewhere and v not in inside and plain.count(v) == 1
     }
+
+
+def _one(term: Term | None) -> list[Term] | None:
+    return None if term is None else [term]
 
 
 def _counted(term: Term) -> list[Term] | None:
