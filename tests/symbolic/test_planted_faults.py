@@ -123,6 +123,14 @@ def _chooses(table: str, op: Op, manner: str) -> bool:
     return table == "index forms" and INDEX_FORMS[op](node).reduction != "sum" and manner in BODY
 
 
+def _is_value_alone(table: str, op: Op, manner: str) -> bool:
+    """A case that reads nothing is the value around what is padded."""
+    if table != "index forms" or manner not in ("case lost", "value misread"):
+        return False
+    forms = [INDEX_FORMS[op](n) for c in cases_for(table, op) for n in c.nodes(op)]
+    return any(not case.reads for form in forms for case in form.cases)
+
+
 def _is_superfluous(table: str, op: Op, manner: str) -> bool:
     return manner == "equation wrong" and op.name in EQUATION_NOT_TAKEN
 
@@ -136,6 +144,7 @@ EQUATION_NOT_TAKEN = ("exp", "reciprocal", "tan", "sigmoid", "softplus", "divide
 HARMLESS: dict[str, Callable[[str, Op, str], bool]] = {
     "declared flat: its body gives the value and is not differentiated": _is_flat,
     "of max, min and prod the form says which elements are read; the slope is the reduction's": _chooses,
+    "a case that reads nothing has no slope": _is_value_alone,
     "the slope taken is no longer than the equation's and does not come from it": _is_superfluous,
     "a multiple of exp is its own derivative, and the slope is written by the result": _is_own_derivative,
 }
