@@ -12,8 +12,14 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# Page: the picture that its examples save.
-PICTURES = {"README.md": "network.svg", "docs/convolution.md": "feature-maps.svg"}
+# Page and picture that its examples save.
+PICTURES = (
+    ("README.md", "network.svg"),
+    ("docs/convolution.md", "feature-maps.svg"),
+    ("docs/comparison.md", "comparison.svg"),
+    ("docs/comparison.md", "disagreement.svg"),
+    ("docs/comparison.md", "swell.svg"),
+)
 
 
 def drawn(page: str, picture: str, target: Path) -> None:
@@ -36,7 +42,7 @@ def drawn(page: str, picture: str, target: Path) -> None:
 def main() -> None:
     target = ROOT / "docs" / "images"
     target.mkdir(parents=True, exist_ok=True)
-    for page, picture in PICTURES.items():
+    for page, picture in PICTURES:
         drawn(page, picture, target)
 
 

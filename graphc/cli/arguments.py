@@ -54,8 +54,13 @@ def parser() -> argparse.ArgumentParser:
     grad.add_argument("--compare", action="store_true", help="compare all engines in numbers")
     grad.add_argument(
         "--at", action="append", default=[], metavar="NAME=VALUE",
-        help="a value for --compare, as a Python literal; others are drawn at random",
+        help="a value for --compare, as a Python literal; parameters start from their init, others are drawn",
     )  # fmt: skip
+    grad.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="what --compare draws from (%(default)s)"
+    )
+    grad.add_argument("--html", metavar="PAGE", help="with --compare: write the report as a page")
+    grad.add_argument("--plot", metavar="PICTURE", help="with --compare: draw the report (needs Matplotlib)")
     grad.set_defaults(run=commands.grad)
 
     compile_ = _with_target(choices, "compile", "generate NumPy source")

@@ -59,9 +59,10 @@ def grad(arguments: argparse.Namespace) -> int:
     y = _scalar(load(arguments.target))
     wrt = _chosen(y, arguments.wrt) if arguments.wrt else _differentiable(y)
     if arguments.compare:
-        report = compare_gradients(y, wrt, at=_sample_values(y, arguments.at))
-        print(report.table())
-        return 0 if report.ok else 1
+        return _compare(y, wrt, arguments)
+    for option in ("at", "html", "plot"):
+        if getattr(arguments, option):
+            raise TargetError(f"--{option} is of use with --compare alone")
     try:
         derivation = symbolic.grad(y, wrt if len(wrt) > 1 else wrt[0])
     except UnsupportedError as error:
@@ -70,6 +71,22 @@ def grad(arguments: argparse.Namespace) -> int:
         return 0
     print(derivation.latex() if arguments.latex else derivation.text())
     return 0
+
+
+def _compare(y: Tensor, wrt: list[Tensor], arguments: argparse.Namespace) -> int:
+    """Print the report of all engines, say what was drawn, write page and picture as asked."""
+    values, told = _sample_values(y, arguments.at, arguments.seed)
+    report = compare_gradients(y, wrt, at=values, seed=arguments.seed)
+    print(report.table())
+    if told:
+        print(f"\ndrawn from seed {arguments.seed}: {', '.join(told)}; give values by --at NAME=VALUE")
+    if arguments.html:
+        Path(arguments.html).write_text(report.to_html(), encoding="utf-8")
+        print(arguments.html)
+    if arguments.plot:
+        report.plot(arguments.plot)
+        print(arguments.plot)
+    return 0 if report.ok else 1
 
 
 def compile_(arguments: argparse.Namespace) -> int:
@@ -131,9 +148,37 @@ def _chosen(y: Tensor, names: str) -> list[Tensor]:
     return [sources[name] for name in wanted]
 
 
-def _sample_values(y: Tensor, given: list[str]) -> dict[str, Any]:
-    """A value for every source of y: as given on the command line, else drawn at random (seed 0)."""
+def _sample_values(y: Tensor, given: list[str], seed: int) -> tuple[dict[str, Any], list[str]]:
+    """A value for each source of y that has none of its own, and what of them was drawn, in words.
+
+    Values are as given on the command line; a parameter with an init starts from that; the rest is drawn.
+    """
     sources = _sources(y)
+    values = _given_values(sources, given)
+    sizes: dict[str, int] = {}
+    for name, value in values.items():
+        for size, seen in zip(sources[name].shape, value.shape, strict=False):
+            if not isinstance(size, int) and size.is_Symbol:
+                sizes[size.name] = seen
+    told = []
+    for source in sources.values():
+        for symbol in symbols_of(source.shape):
+            if symbol.name not in sizes:
+                sizes[symbol.name] = _SAMPLE_SIZE
+                told.append(f"{symbol.name} = {_SAMPLE_SIZE}")
+    generator = np.random.default_rng(seed)
+    for name, source in sources.items():
+        if name in values or source.attrs.get("init") is not None:
+            continue
+        shape = tuple(evaluate_dim(size, sizes) for size in source.shape)
+        # Integers are most often labels or indices: 0 and 1 fit nearly every range.
+        drawn = generator.normal(size=shape) if is_float(source.dtype) else generator.integers(0, 2, shape)
+        values[name] = np.asarray(drawn, source.dtype)
+        told.append(f"{name} {shape}")
+    return values, told
+
+
+def _given_values(sources: dict[str, Tensor], given: list[str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for text in given:
         name, separator, literal = text.partition("=")
@@ -145,18 +190,4 @@ def _sample_values(y: Tensor, given: list[str]) -> dict[str, Any]:
             values[name] = np.asarray(ast.literal_eval(literal), sources[name].dtype)
         except (ValueError, SyntaxError, TypeError):
             raise TargetError(f"--at {text!r}: {literal!r} is no number or list of numbers") from None
-    sizes = {s.name: _SAMPLE_SIZE for source in sources.values() for s in symbols_of(source.shape)}
-    for name, value in values.items():
-        for size, seen in zip(sources[name].shape, value.shape, strict=False):
-            if not isinstance(size, int) and size.is_Symbol:
-                sizes[size.name] = seen
-    generator = np.random.default_rng(0)
-    for name, source in sources.items():
-        if name not in values:
-            shape = tuple(evaluate_dim(size, sizes) for size in source.shape)
-            # Integers are most often labels or indices: 0 and 1 fit nearly every range.
-            drawn = (
-                generator.normal(size=shape) if is_float(source.dtype) else generator.integers(0, 2, shape)
-            )
-            values[name] = np.asarray(drawn, source.dtype)
     return values

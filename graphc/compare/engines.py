@@ -14,7 +14,7 @@ from graphc.compare.complex_step import complex_derivative, obstacle
 from graphc.compare.costs import Cost, cost_of
 from graphc.compare.finite_differences import central_difference
 from graphc.compare.kinks import Kink, KinkWatch
-from graphc.compare.noise import noise_of
+from graphc.compare.noise import noise_of, resolution_of
 from graphc.compare.point import Point
 from graphc.compare.probes import Probe
 from graphc.errors import UnsupportedError
@@ -129,7 +129,7 @@ def central_differences(point: Point, probes: Sequence[Probe], compiled: bool = 
     """Central differences with Richardson extrapolation."""
     start = perf_counter()
     watch = KinkWatch(point)
-    (noise,) = noise_of(point, [point.y])
+    noise = max(*noise_of(point, [point.y]), resolution_of(point))
     values: dict[str, Array] = {}
     errors: dict[str, Array] = {}
     crossed: dict[str, Array] = {}

@@ -25,10 +25,14 @@ def write(draw: Draw, path: str | os.PathLike[str], op: str, instead: str) -> No
         raise UnsupportedError(
             "Matplotlib is not installed", op=op, remedy=f'pip install "graphc[plot]", or use {instead}'
         ) from missing
-    with warnings.catch_warnings():
+    import matplotlib
+
+    # The same figure is the same file: no date, no random ids.
+    options = {"metadata": {"Date": None}} if os.fspath(path).endswith(".svg") else {}
+    with matplotlib.rc_context({"svg.hashsalt": "graphc"}), warnings.catch_warnings():
         # A name may hold signs that the font lacks: a box in the picture, no reason to stop.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
-        figure.savefig(path)
+        figure.savefig(path, **options)
 
 
 def as_svg(draw: Draw) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,23 +67,39 @@ def _at_window_ties(attrs: Attrs, x: Array, *values: Array) -> tuple[Array, Arra
     return _at_ties(np.max)({"axis": -1}, elements)
 
 
-def _in_steps(attrs: Attrs, *operands: Array) -> tuple[Array, Array]:
-    """The pieces of all steps of a loop, one after the other."""
-    body = attrs["body"]
-    inside = [n for n in body.order if n.op.name in PIECES]
-    codes: list[Array] = []
-    distances: list[Array] = []
-    for known in step_values(attrs, *operands) if inside else ():
-        for node in inside:
-            settings = {k: resolved(v, body.sizes or {}) for k, v in node.attrs.items()}
-            code, distance = PIECES[node.op.name](settings, *[known[i] for i in node.inputs])
-            codes.append(np.ravel(code).astype(float))
-            distances.append(np.ravel(np.broadcast_to(distance, np.shape(code))))
-    return np.concatenate(codes or [np.zeros(0)]), np.concatenate(distances or [np.zeros(0)])
+def _at_casts(attrs: Attrs, x: Array) -> tuple[Array, Array]:
+    if attrs["dtype"].kind == "b":
+        return _at_zero(attrs, x)
+    if attrs["dtype"].kind in "iu":
+        return np.trunc(x), np.abs(x - np.rint(x))
+    return np.zeros(np.shape(x)), np.full(np.shape(x), np.inf)
+
+
+def _at_truth(attrs: Attrs, *operands: Array) -> tuple[Array, Array]:
+    """Where a number turns false: at zero. What is a truth value already has its kink where it was made."""
+    code, distance = np.zeros(()), np.full((), np.inf)
+    for x in operands:
+        if x.dtype.kind != "b":
+            code, distance = 3 * code + np.sign(x), np.minimum(distance, np.abs(x))
+    return code, distance
+
+
+def _at_the_origin(attrs: Attrs, x: Array, y: Array) -> tuple[Array, Array]:
+    return np.hypot(x, y) == 0, np.hypot(x, y)
+
+
+def _at_the_cut(attrs: Attrs, y: Array, x: Array) -> tuple[Array, Array]:
+    """The angle jumps by 2π where y changes its sign left of the origin."""
+    left = np.less(x, 0) | ((x == 0) & (y == 0))
+    return np.where(left, np.sign(y), 2.0), np.where(left, np.abs(y), np.inf)
 
 
 PIECES: dict[str, Piece] = {
-    **dict.fromkeys(("relu", "abs", "sign"), _at_zero),
+    **dict.fromkeys(("relu", "abs", "sign", "cbrt"), _at_zero),
+    **dict.fromkeys(("logical_not", "logical_and", "logical_or", "logical_xor", "any", "all"), _at_truth),
+    "astype": _at_casts,
+    "hypot": _at_the_origin,
+    "arctan2": _at_the_cut,
     **dict.fromkeys(("floor", "ceil", "trunc"), _at_integers),
     "round": _at_halves,
     **dict.fromkeys(("floor_divide", "remainder"), _at_multiples),
@@ -93,9 +109,32 @@ PIECES: dict[str, Piece] = {
     **dict.fromkeys(("max", "argmax"), _at_ties(np.max)),
     **dict.fromkeys(("min", "argmin"), _at_ties(np.min)),
     **dict.fromkeys(("max_pool", "window_index"), _at_window_ties),
-    "scan": _in_steps,
 }
-"""Pieces by op name; a ``where`` is covered by the comparisons in its condition."""
+"""Pieces by op name; a ``where`` is covered by the comparisons in its condition, a loop by its body."""
+
+Place = tuple[Tensor, Array, Array]  # a node, its code, its distance
+
+
+def _places(node: Tensor, sizes: Mapping[str, int], operands: Sequence[Array]) -> list[Place]:
+    """The pieces of a node; of a loop those of each node of its body, all steps one after the other."""
+    attrs = {k: resolved(v, sizes) for k, v in node.attrs.items()}
+    if node.op.name in PIECES:
+        code, distance = PIECES[node.op.name](attrs, *operands)
+        return [(node, code, distance)]
+    body = attrs["body"]
+    inside = [n for n in body.order if _has_pieces(n)]
+    codes: dict[Tensor, list[Array]] = {}
+    distances: dict[Tensor, list[Array]] = {}
+    for known in step_values(attrs, *operands) if inside else ():
+        for inner in inside:
+            for place, code, distance in _places(inner, body.sizes or {}, [known[i] for i in inner.inputs]):
+                codes.setdefault(place, []).append(np.ravel(code).astype(float))
+                distances.setdefault(place, []).append(np.ravel(np.broadcast_to(distance, np.shape(code))))
+    return [(place, np.concatenate(codes[place]), np.concatenate(distances[place])) for place in codes]
+
+
+def _has_pieces(node: Tensor) -> bool:
+    return node.op.name in PIECES or node.op.family == "loop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,26 +159,24 @@ class KinkWatch:
     def __init__(self, point: Point) -> None:
         moving = depends_on(point.order, [p.tensor for p in point.parameters])
         self._point = point
-        self._nodes = [n for n in point.order if n.op.name in PIECES and n in moving]
+        self._nodes = [n for n in point.order if n in moving and _has_pieces(n)]
         self.operands: list[Tensor] = [i for n in self._nodes for i in n.inputs]
         self._base = self._pieces([point.base[i] for i in self.operands])
 
-    def _pieces(self, values: Sequence[Array]) -> list[tuple[Array, Array]]:
-        found, start = [], 0
+    def _pieces(self, values: Sequence[Array]) -> list[Place]:
+        found: list[Place] = []
+        start = 0
         with np.errstate(all="ignore"):
             for node in self._nodes:
                 operands = values[start : start + len(node.inputs)]
                 start += len(node.inputs)
-                attrs = {k: resolved(v, self._point.sizes) for k, v in node.attrs.items()}
-                found.append(PIECES[node.op.name](attrs, *operands))
+                found += _places(node, self._point.sizes, operands)
         return found
 
     def crossed(self, parameter: Parameter, step: float, values: Sequence[Array]) -> list[Kink]:
         """The kinks between the point and where the operands have these values."""
         kinks = []
-        for node, (code, distance), (moved, _) in zip(
-            self._nodes, self._base, self._pieces(values), strict=True
-        ):
+        for (node, code, distance), (_, moved, _) in zip(self._base, self._pieces(values), strict=True):
             changed = code != moved
             if np.any(changed):
                 nearest = float(np.min(np.broadcast_to(distance, changed.shape)[changed]))

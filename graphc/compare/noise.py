@@ -3,7 +3,9 @@
 Where a graph cancels (1 − tanh² far out, 1 + erf on the left) a result is far less exact than its own
 size suggests. A fourth difference over many tiny equal steps removes the smooth part and leaves the
 noise: R. Hamming's difference table, as in J. Moré and S. Wild, "Estimating computational noise",
-SIAM Journal on Scientific Computing 33 (2011).
+SIAM Journal on Scientific Computing 33 (2011). Where a graph is so flat that nothing moves at all, no
+difference shows its resolution; random rounding of every value on the way does: D. Parker, *Monte Carlo
+Arithmetic*, UCLA 1997.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from math import comb, sqrt
 import numpy as np
 
 from graphc.compare.point import Point
+from graphc.ir.body import resolved
 from graphc.ir.tensor import Tensor
 from graphc.runtime.interpreter import Array
 
@@ -23,6 +26,11 @@ _STEP = 1e-6
 _ORDER = 4
 _POINTS = 16
 _GAMMA = 1 / sqrt(comb(2 * _ORDER, _ORDER))
+_ROUNDED_RUNS = 4
+# Families whose ops round; the others move values about, and a loop rounds inside.
+_ROUNDING = ("elementwise", "reduction", "linear algebra", "convolution", "loop")
+_NO_ROUNDING = 1e-9
+_HALF_PLACE = float(np.finfo(np.float64).eps) / 2
 
 
 def noise_of(point: Point, outputs: Sequence[Tensor], seed: int = 0) -> list[float]:
@@ -48,3 +56,28 @@ def noise_of(point: Point, outputs: Sequence[Tensor], seed: int = 0) -> list[flo
         size = float(np.max(np.median(differences, axis=0), initial=0.0))
         found.append(size if np.isfinite(size) else 0.0)
     return found
+
+
+def resolution_of(point: Point, seed: int = 0) -> float:
+    """The standard deviation of the point's y when every value on the way is rounded at random.
+
+    What differs less than that between two places, differences cannot see.
+    """
+    generator = np.random.default_rng(seed)
+    kept = {*point.sources, *[n for n in point.order if not n.inputs]}
+    found = []
+    with np.errstate(all="ignore"):
+        for _ in range(_ROUNDED_RUNS):
+            known = {n: point.base[n] for n in kept}
+            for node in point.order:
+                if node not in known:
+                    attrs = {k: resolved(v, point.sizes) for k, v in node.attrs.items()}
+                    value = np.asarray(node.op.evaluate(attrs, *[known[i] for i in node.inputs]))
+                    if value.dtype == np.float64 and node.op.family in _ROUNDING:
+                        value = value * (1 + _HALF_PLACE * generator.uniform(-1, 1, value.shape))
+                    known[node] = value
+            found.append(float(known[point.y]) - float(point.base[point.y]))
+    size = sqrt(sum([d * d for d in found]) / len(found))
+    # Larger than that is no rounding: a comparison came out the other way.
+    largest = max([float(np.max(np.abs(v), initial=0.0)) for v in point.base.values() if v.dtype.kind == "f"])
+    return size if size <= _NO_ROUNDING * largest else 0.0

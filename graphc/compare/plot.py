@@ -78,7 +78,7 @@ def _draw_differences(axes: Any, report: GradientReport, rows: Sequence[str]) ->
         f"relative difference from {report.reference}\n( | allowed; none is drawn at $10^{{-18}}$ )"
     )
     axes.set_title("engines agree" if report.ok else "engines DISAGREE (ringed)", fontsize=10)
-    _powers_of_ten(axes)
+    powers_of_ten(axes.xaxis)
     axes.grid(axis="x", alpha=0.3)
     if engines or report.failures:
         axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.1), ncols=3, frameon=False)
@@ -86,19 +86,20 @@ def _draw_differences(axes: Any, report: GradientReport, rows: Sequence[str]) ->
 
 def _relative(comparison: Comparison, absolute: float) -> float:
     share = absolute / comparison.scale if comparison.scale else absolute
-    return min(max(_log(share), _EXACT), 20.0) if share == share else 20.0
+    return min(max(logarithm(share), _EXACT), 20.0) if share == share else 20.0
 
 
-def _powers_of_ten(axes: Any) -> None:
+def powers_of_ten(axis: Any) -> None:
+    """Whole exponents on an axis whose values are logarithms already: a tree may be beyond all floats."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"$10^{{{value:.0f}}}$"))
+    axis.set_major_locator(MaxNLocator(integer=True, nbins=7))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"$10^{{{value:.0f}}}$"))
 
 
 def _bars(axes: Any, costs: dict[str, Cost], series: dict[str, Sequence[float | None]]) -> None:
     """A group of bars an engine, on a logarithmic scale made by hand: a tree may be beyond all floats."""
-    logs = {label: [None if not v else _log(v) for v in values] for label, values in series.items()}
+    logs = {label: [None if not v else logarithm(v) for v in values] for label, values in series.items()}
     known = [v for values in logs.values() for v in values if v is not None]
     start = math.floor(min(known, default=0.0)) if min(known, default=0.0) < 0 else 0.0
     width = 0.8 / len(series)
@@ -108,12 +109,13 @@ def _bars(axes: Any, costs: dict[str, Cost], series: dict[str, Sequence[float | 
         axes.barh(y, lengths, width * 0.9, left=start, color=COLOURS[number], label=label)
     axes.set_yticks(range(len(costs)), list(costs))
     axes.set_ylim(len(costs) - 0.5, -0.5)
-    _powers_of_ten(axes)
+    powers_of_ten(axes.xaxis)
     axes.grid(axis="x", alpha=0.3)
     axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.1), ncols=3, frameon=False)
 
 
-def _log(value: float) -> float:
+def logarithm(value: float) -> float:
+    """The decimal logarithm, of an int of any length too."""
     if isinstance(value, int) and value > 1 << 1000:
         return (value.bit_length() - 1) * math.log10(2)
     return math.log10(value) if value > 0 else -math.inf

@@ -94,6 +94,36 @@ def test_grad_compares_at_drawn_values_of_symbolic_size(network: str) -> None:
     assert main(["grad", f"{network}:loss", "--compare"]) == 0
 
 
+def test_grad_compares_tells_what_it_drew_and_starts_parameters_from_their_init(
+    network: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["grad", f"{network}:loss", "--compare", "--seed", "3"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("drawn from seed 3: ")
+    assert all(told in last for told in ("N = 3", "batch (3, 3)", "target (3,)", "--at"))
+    assert "weight" not in last
+    values = ["--at", "x=1", "--at", "w=0", "--at", "b=0"]
+    assert main(["grad", f"{network}:neuron", "--compare", *values]) == 0
+    assert "drawn" not in capsys.readouterr().out
+
+
+def test_grad_compares_at_the_values_of_the_seed(network: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def differences(seed: str) -> str:
+        assert main(["grad", f"{network}:neuron", "--compare", "--seed", seed]) == 0
+        return capsys.readouterr().out.split("Sizes")[0]
+
+    assert differences("1") == differences("1") != differences("2")
+
+
+def test_grad_compares_into_a_page_and_a_picture(network: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["grad", f"{network}:neuron", "--compare", "--html", "report.html"]) == 0
+    assert "central differences" in Path("report.html").read_text(encoding="utf-8")
+    assert capsys.readouterr().out.splitlines()[-1] == "report.html"
+    pytest.importorskip("matplotlib")
+    assert main(["grad", f"{network}:neuron", "--compare", "--plot", "report.png"]) == 0
+    assert Path("report.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_compile_prints_source_that_python_accepts(network: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compile", f"{network}:neuron"]) == 0
     compile(capsys.readouterr().out, "<source>", "exec")
@@ -129,6 +159,7 @@ def test_explain(network: str, capsys: pytest.CaptureFixture[str], name: str) ->
         (["grad", "network.py:vector"], "has shape (N, 4)"),
         (["grad", "network.py:neuron", "--wrt", "q"], "no input or parameter 'q'; there are"),
         (["grad", "network.py:neuron", "--compare", "--at", "x:1"], "not NAME=VALUE"),
+        (["grad", "network.py:neuron", "--html", "page.html"], "--html is of use with --compare alone"),
         (["grad", "network.py:neuron", "--compare", "--at", "x=open"], "no number"),
     ],
 )

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
+from graphc.compare import compare_gradients
 from graphc.compare.complex_step import NOT_ANALYTIC, complex_derivative
 from graphc.compare.finite_differences import central_difference
 from graphc.compare.kinks import PIECES, KinkWatch
-from graphc.compare.noise import noise_of
+from graphc.compare.noise import noise_of, resolution_of
 from graphc.compare.point import Point, initial
-from graphc.ops import REGISTRY
+from graphc.ops import REGISTRY, sum
 from graphc.ops import elementwise as ew
 from graphc.ops.sources import input, parameter
 
@@ -98,3 +99,24 @@ def test_noise_is_measured_where_a_graph_cancels():
     assert plain < 1e-15
     kinked, _ = at(lambda x: ew.abs(x - 1e-5), 0.0)
     assert noise_of(kinked, [kinked.y])[0] < 1e-15
+
+
+def test_the_resolution_of_a_graph_so_flat_that_nothing_moves():
+    flat, _ = at(lambda x: 7 * ew.tanh(x + 30) - 7, 0.1)
+    assert float(flat.base[flat.y]) == 0
+    assert noise_of(flat, [flat.y])[0] == 0
+    assert 1e-17 < resolution_of(flat) < 5e-15
+    # Discrete choices that rounding turns over are no rounding.
+    jumps, _ = at(lambda x: ew.where(ew.equal(ew.exp(x), 1.0), 5.0, x), 0.0)
+    assert resolution_of(jumps) < 1e-14
+    empty, _ = at(lambda x: x, 0.5)
+    assert resolution_of(empty) == 0
+
+
+def test_differences_that_see_nothing_blame_nobody():
+    x = input("x", (4,), "float64")
+    h = x
+    for _ in range(60):
+        h = ew.tanh(h * 1.5)
+    report = compare_gradients(sum(h), x, {"x": np.array([-1.0, -0.5, 0.5, 1.0])}, costs=False)
+    assert report.ok, report.table()
