@@ -175,7 +175,7 @@ class _LocalTest:
         else:
             return None
         arrays = self._run(gradients, extra)
-        return sum(float(np.vdot(d, a)) for d, a in zip(self._directions, arrays, strict=True))
+        return factor * sum(float(np.vdot(d, a)) for d, a in zip(self._directions, arrays, strict=True))
 
 
 def first_line(error: Exception) -> str:

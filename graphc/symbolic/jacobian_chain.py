@@ -9,7 +9,7 @@ Source: X. Qiu, *Neural Networks and Deep Learning*, section 4.4 (nndl.github.io
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from typing import Any
@@ -23,10 +23,10 @@ from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import topological_order
 from graphc.symbolic.gradient import jacobian
 from graphc.symbolic.index.derivation import TensorDerivation
-from graphc.symbolic.index.terms import reads_of
+from graphc.symbolic.index.terms import Term, reads_of
+from graphc.symbolic.jacobian_formula import jacobian_formula
 from graphc.symbolic.node_values import node_values
 from graphc.symbolic.notation import (
-    Element,
     Formula,
     Name,
     Partial,
@@ -37,7 +37,7 @@ from graphc.symbolic.notation import (
     matrix_formula,
     text,
 )
-from graphc.symbolic.notation.index_notation import index_formula, result_letters
+from graphc.symbolic.segment import Segment, segment_between
 
 Array = np.ndarray[Any, Any]
 Point = Mapping[Any, Any]
@@ -56,16 +56,20 @@ class JacobianFactor:
     names: Mapping[Tensor, Formula] = field(repr=False)
 
     @cached_property
+    def _segment(self) -> Segment:
+        return segment_between(self.below, self.above)
+
+    @cached_property
     def derivation(self) -> TensorDerivation:
-        """The link's own derivation, from ``below`` to ``above``."""
-        found = jacobian(self.above, self.below)
+        """The link's own derivation, by an input in the place of ``below``."""
+        found = jacobian(self._segment.above, self._segment.below)
         assert isinstance(found, TensorDerivation)
         return found
 
-    @property
+    @cached_property
     def tensor(self) -> Tensor:
         """The Jacobian as a graph over the nodes of the chain."""
-        return self.derivation.gradients[0]
+        return self._segment.restored(self.derivation.gradients[0])
 
     @property
     def shape(self) -> tuple[Shape, Shape]:
@@ -81,16 +85,25 @@ class JacobianFactor:
     def formula(self) -> Formula:
         """One element of the Jacobian in index notation; in matrix notation where the link was cut."""
         element = (*self.above.shape, *self.below.shape)
-        left = Element(self.label, result_letters(len(element))) if element else self.label
         try:
             if self.derivation.mode == "full":
                 (let,) = self.derivation.lets
-                reads = reads_of(a for t in let.simplified for a, _ in t.factors)
-                again = {r.tensor: self.names[self.above] for r in reads if _is_again(r.tensor, self.above)}
-                return equation(left, index_formula(let.simplified, element, {**self.names, **again}))
+                return jacobian_formula(self.label, let.simplified, element, self._names_of(let.simplified))
             return self.matrix
         except GraphError:  # longer than can be read
-            return equation(left, Name("…"))
+            return equation(self.label, Name("…"))
+
+    def _names_of(self, terms: Sequence[Term]) -> Mapping[Tensor, Formula]:
+        """Names for what stands for nodes of the chain, and for what computes ``above`` once more."""
+        segment = self._segment
+        found = {made: self.names[node] for made, node in segment.originals.items() if node in self.names}
+        for tensor in {r.tensor for t in terms for r in reads_of(a for a, _ in t.factors)}:
+            if _is_again(tensor, segment.above):
+                found[tensor] = self.names[self.above]
+        for made, node in segment.originals.items():
+            if made not in found and not made.inputs and node.inputs:
+                found[made] = matrix_formula(node, self.names)
+        return found
 
     @property
     def matrix(self) -> Formula:
