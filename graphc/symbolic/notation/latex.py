@@ -95,7 +95,7 @@ class _Pen:
         return rf"\sqrt{{{part}}}"
 
     def call(self, function: str, below: Sequence[str], arguments: Sequence[str]) -> str:
-        sign = _FUNCTIONS.get(function) or rf"\operatorname{{{function}}}"
+        sign = _FUNCTIONS.get(function) or rf"\operatorname{{{function.replace('_', ' ')}}}"
         return rf"{sign}{_below(below)}\left({', '.join(arguments)}\right)"
 
     def fence(self, left: str, items: Sequence[str], right: str) -> str:
