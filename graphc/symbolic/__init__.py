@@ -1,15 +1,18 @@
 """Symbolic calculus: graphs to SymPy and back, and derivatives one can read."""
 
+from graphc.symbolic.chain_rule import chain
 from graphc.symbolic.derivation import Derivation
 from graphc.symbolic.expression import symbols, to_sympy
 from graphc.symbolic.gradient import grad, hessian, jacobian, vjp
 from graphc.symbolic.index.known_sums import sums_to_one
+from graphc.symbolic.jacobian_chain import JacobianChain
 from graphc.symbolic.raising import from_sympy
-from graphc.symbolic.scalar_chain import ScalarChain, chain
+from graphc.symbolic.scalar_chain import ScalarChain
 from graphc.symbolic.scalar_derivation import Step
 
 __all__ = [
     "Derivation",
+    "JacobianChain",
     "ScalarChain",
     "Step",
     "chain",
