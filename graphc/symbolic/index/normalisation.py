@@ -66,7 +66,9 @@ class Normaliser:
                 continue
             new = {s: read_symbol(i, form.tensors[s].dtype.kind == "b") for i, s in enumerate(symbols)}
             if node.op is ew.SIGMOID:  # derivatives have it as one function
-                found.setdefault((sigmoid(read_symbol(0, False)), (self._same.get(node.inputs[0], node.inputs[0]),)), node)
+                found.setdefault(
+                    (sigmoid(read_symbol(0, False)), (self._same.get(node.inputs[0], node.inputs[0]),)), node
+                )
             tensors = tuple([self._same.get(form.tensors[s], form.tensors[s]) for s in symbols])
             found.setdefault((form.body.xreplace(new), tensors), node)
         return found

@@ -77,7 +77,10 @@ class Simplifier:
             other = merged([self._normaliser.normalised(t) for t in other])
             candidate = factored(other, outputs)
             # A product read as one node is written in full all the same: it counts as its factors.
-            if (len(candidate), complexity(candidate)) < (len(short), complexity(short) + _products_in(short)):
+            if (len(candidate), complexity(candidate)) < (
+                len(short),
+                complexity(short) + _products_in(short),
+            ):
                 rules.append("product written out")
                 fewer, short = other, candidate
         if len(short) < len(fewer):
@@ -159,7 +162,11 @@ def _own_variables(term: Term, position: int) -> set[Variable]:
 
 
 def _products_in(terms: Iterable[Term]) -> int:
-    return sum(r.tensor.op in (MATMUL, EINSUM) and r.tensor.name is None for t in terms for r in reads_of(a for a, _ in t.factors))
+    return sum(
+        r.tensor.op in (MATMUL, EINSUM) and r.tensor.name is None
+        for t in terms
+        for r in reads_of(a for a, _ in t.factors)
+    )
 
 
 def _one(term: Term | None) -> list[Term] | None:
