@@ -28,4 +28,6 @@ def test_formulas_and_pages_are_up_to_date(tool: ModuleType) -> None:
     for name, file in tool.PAGES.items():
         kept = (ROOT / file).read_text(encoding="utf-8")
         formulas = re.compile(r"<math.*?</math>", re.DOTALL)
-        assert formulas.findall(names[name].to_html()) == formulas.findall(kept), "run tools/draw_documents.py"
+        assert formulas.findall(names[name].to_html()) == formulas.findall(kept), (
+            "run tools/draw_documents.py"
+        )

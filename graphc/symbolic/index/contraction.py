@@ -122,13 +122,25 @@ class Contraction:
 
     def _chosen(self, grid: Grid, masks: Sequence[Guard]) -> Grid:
         for mask in masks:
-            index = counted(mask.value, self._views)
-            holds = (ew.equal if mask.equal else ew.greater_equal)(index.tensor, 0)
-            axes = union([grid.axes, index.axes])
-            condition = Grid(holds, index.axes).aligned(axes)
+            held = self._condition(mask)
+            axes = union([grid.axes, held.axes])
+            condition = held.aligned(axes)
             zero = filled(0.0, grid.tensor.dtype)
             grid = Grid(ew.where(condition, grid.aligned(axes), zero), axes)
         return grid
+
+    def _condition(self, mask: Guard) -> Grid:
+        """Where the guard holds; an equation k = t[n] as the comparison of the places k with t."""
+        places = [k for k, c in mask.value.parts.items() if isinstance(k, Variable) and c == 1]
+        if mask.equal and len(places) == 1:
+            (k,) = places
+            rest = counted(of(k) - mask.value, self._views)
+            if k not in rest.axes:
+                axes = (*rest.axes, k)
+                holds = ew.equal(rest.aligned(axes), counted(of(k), self._views).aligned(axes))
+                return Grid(holds, axes)
+        index = counted(mask.value, self._views)
+        return Grid((ew.equal if mask.equal else ew.greater_equal)(index.tensor, 0), index.axes)
 
     def _running_sum(self, group: Sequence[Operand], masks: Sequence[Guard], v: Variable) -> Grid | None:
         """Σ_v [v ≤ i] T[v] is a cumulative sum, Σ_v [v ≥ i] T[v] one from the end."""

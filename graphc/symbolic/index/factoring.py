@@ -1,8 +1,8 @@
 """Factoring: a sum of terms enters; a sum of fewer, with brackets, leaves.
 
 What two or more terms have in common is taken out: Σ_n X[n,a] P[n,b] − Σ_n X[n,a] Y[n,b] is
-Σ_n X[n,a] (P[n,b] − Y[n,b]). Terms in which a factor was chosen by a condition are left as they are: parted
-from the condition, another factor might be infinite where it was not chosen.
+Σ_n X[n,a] (P[n,b] − Y[n,b]). A factor that was chosen by a condition is only taken out, and only from what is
+finite: parted from the condition, another factor might be infinite where it was not chosen.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from graphc.symbolic.index.affine import Variable, of
 from graphc.symbolic.index.costs import extent, measured, term_cost
+from graphc.symbolic.index.risk import is_risky
 from graphc.symbolic.index.terms import Atom, Bracket, Call, Guard, Read, Term, canonical, multiplied
 
 _MOST_TERMS = 24
@@ -112,9 +113,12 @@ def _best(terms: Sequence[Term], outputs: Sequence[Variable]) -> tuple[list[_Spl
 
 
 def _may_split(term: Term) -> bool:
-    return len(term.factors) <= _MOST_FACTORS and not any(
-        isinstance(a, (Read, Call)) and a.guarding for a, _ in term.factors
-    )
+    return len(term.factors) <= _MOST_FACTORS
+
+
+def _guards(factors: Factors) -> int:
+    """How many factors were chosen by a condition."""
+    return sum(isinstance(a, (Read, Call)) and a.guarding for a, _ in factors)
 
 
 def _splits(term: Term, outputs: Sequence[Variable]) -> Iterator[tuple[Any, _Split]]:
@@ -123,6 +127,7 @@ def _splits(term: Term, outputs: Sequence[Variable]) -> Iterator[tuple[Any, _Spl
     if len(single) > _MOST_FACTORS:
         single = list(term.factors)
     fixed = set(outputs)
+    guarding = _guards(term.factors)
     seen: set[frozenset[tuple[Atom, int]]] = set()
     for count in range(len(single), 0, -1):
         for chosen in combinations(range(len(single)), count):
@@ -132,13 +137,18 @@ def _splits(term: Term, outputs: Sequence[Variable]) -> Iterator[tuple[Any, _Spl
                 continue
             seen.add(name)
             rest = multiplied(s for i, s in enumerate(single) if i not in chosen)
+            if guarding and (_guards(common) < guarding or any(is_risky(a, n) for a, n in rest)):
+                continue
             variables = frozenset().union(*[a.variables for a, _ in common])
             held = frozenset(g for g in term.guards if g.value.variables <= variables | fixed)
             if any(e.variables - fixed - variables for e in term.target):
                 continue
             bound = [v for v in term.bound if v in variables and v not in fixed]
             key, order = canonical(common, held, term.target, bound)
-            yield key, _Split(term, common, rest, held, tuple(order))
+            yield (key, guarding), _Split(term, common, rest, held, tuple(order))
+            if any(g.equal for g in held):  # an equation may also stay with the rest: X (P − [k = t])
+                key, order = canonical(common, (), term.target, bound)
+                yield (key, guarding), _Split(term, common, rest, frozenset(), tuple(order))
 
 
 def _joined(splits: Sequence[_Split], outputs: Sequence[Variable]) -> Term:

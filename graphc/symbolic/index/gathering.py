@@ -73,6 +73,15 @@ def viewed_index(tensor: Tensor, index: tuple[Affine, ...]) -> tuple[Affine, ...
         return tuple([places[a] for a in range(x.ndim)])
     if tensor.op is shape.BROADCAST_TO:
         return broadcast_read(x, tensor, index)
+    wide = [a for a, size in enumerate(tensor.shape) if not same(size, 1)]
+    axes = [a for a, size in enumerate(x.shape) if not same(size, 1)]
+    if len(wide) == len(axes) and all(
+        same(tensor.shape[a], x.shape[b]) for a, b in zip(wide, axes, strict=True)
+    ):  # axes of size 1 come or go: no index needs its digits
+        found = [ZERO] * x.ndim
+        for a, b in zip(wide, axes, strict=True):
+            found[b] = index[a]
+        return tuple(found)
     return unraveled(raveled(index, tensor.shape), x.shape)
 
 

@@ -14,11 +14,12 @@ import sympy
 from graphc.ir.dimension import same
 from graphc.ir.tensor import Tensor
 from graphc.ops import elementwise as ew
-from graphc.ops import reductions
+from graphc.ops import reductions, shape
+from graphc.ops.linear_algebra import MATMUL
 from graphc.ops.sources import CONSTANT, DIMENSION
 from graphc.symbolic.index.affine import ZERO, Affine, product_of
 from graphc.symbolic.index.forms import reduced_axes
-from graphc.symbolic.index.gathering import broadcast_read
+from graphc.symbolic.index.gathering import broadcast_read, viewed_index
 from graphc.symbolic.index.terms import Read
 from graphc.symbolic.local import exact_number
 
@@ -75,6 +76,12 @@ class KnownSums:
             return self._linear(tensor, axes, index, depth)
         if tensor.op in (ew.MULTIPLY, ew.DIVIDE):
             return self._scaled(tensor, axes, index, depth)
+        if tensor.op is shape.TRANSPOSE:
+            order = tensor.attrs["axes"]
+            inner = tuple(sorted([order[a] for a in axes]))
+            return self.of(tensor.inputs[0], inner, viewed_index(tensor, tuple(index)), depth - 1)
+        if tensor.op is MATMUL and self._is_zero_product(tensor, axes, depth):
+            return []
         node = self._nodes.get((tensor, axes))
         return None if node is None else [self._element(node, tensor, axes, index)]
 
@@ -118,6 +125,15 @@ class KnownSums:
         if len(varying) != len(axes):
             return None
         return self.of(operand, tuple([a - offset for a in varying]), inner, depth - 1)
+
+    def _is_zero_product(self, tensor: Tensor, axes: Axes, depth: int) -> bool:
+        """Whether the rows of A, summed over in A B, or the columns of B add up to 0."""
+        first, second = tensor.inputs
+        if first.ndim != 2 or second.ndim != 2 or len(axes) != 1:
+            return False
+        operand = first if axes == (0,) else second
+        known = self.of(operand, axes, (ZERO, ZERO), depth - 1)
+        return known is not None and not known
 
     def _scaled(
         self, tensor: Tensor, axes: tuple[int, ...], index: Sequence[Affine], depth: int

@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from graphc.ir.dimension import same
+from graphc.ir.dimension import same, same_shape
 from graphc.ir.dtype import is_float
 from graphc.ir.tensor import Tensor
 from graphc.ops import elementwise as ew
 from graphc.ops import shape
 from graphc.symbolic.functions import sigmoid
+from graphc.symbolic.index.affine import Affine
 from graphc.symbolic.index.gathering import broadcast_read, viewed_index
 from graphc.symbolic.index.terms import Atom, Call, Read, Term, multiplied
 from graphc.symbolic.local import OUT, local_form, read_symbol
@@ -85,8 +86,9 @@ class Normaliser:
                     atom, exponent = Read(self._roots[atom.tensor], atom.index, atom.guarding), 2 * exponent
             elif isinstance(atom, Call):
                 atom = self._call(atom)
-            factors.append((atom, exponent))
-        return replace(term, constant=constant, factors=multiplied(factors))
+            outer = _outer_operands(atom) if exponent == 1 else None
+            factors += [(atom, exponent)] if outer is None else [(r, 1) for r in outer]
+        return replace(term, constant=constant, factors=_cancelled(multiplied(factors)))
 
     def _read(self, read: Read) -> tuple[Read, int]:
         """The read through views and signs, and the sign."""
@@ -100,6 +102,8 @@ class Normaliser:
                 break
             if node.op in _VIEWS and _is_rearranged(node):
                 read = Read(node.inputs[0], viewed_index(node, read.index), read.guarding)
+            elif node.op is shape.RESHAPE and (opened := _opened(node, read.index)) is not None:
+                read = Read(node.inputs[0], opened, read.guarding)
             elif node.op is ew.NEGATIVE:
                 read, sign = Read(node.inputs[0], read.index, read.guarding), -sign
             else:
@@ -162,6 +166,40 @@ class Normaliser:
                 if found is not None:
                     return found
         return None
+
+
+def _opened(node: Tensor, index: tuple[Affine, ...]) -> tuple[Affine, ...] | None:
+    """Where the reshaped tensor is read, if that is at plain variables: A ⊗ B at 4 q + r is A at q, B at r."""
+    if all(e.variable is not None for e in index):
+        return None
+    found = viewed_index(node, index)
+    return found if all(e.variable is not None or e.is_constant for e in found) else None
+
+
+def _outer_operands(atom: Atom) -> list[Read] | None:
+    """The operands of an outer product: each has axes that the other has not."""
+    if not isinstance(atom, Read) or atom.tensor.name is not None or atom.guarding:
+        return None
+    node = atom.tensor
+    if node.op is not ew.MULTIPLY or any(same_shape(x.shape, node.shape) or not x.shape for x in node.inputs):
+        return None
+    return [Read(x, broadcast_read(x, node, atom.index)) for x in node.inputs]
+
+
+def _cancelled(factors: tuple[tuple[Atom, int], ...]) -> tuple[tuple[Atom, int], ...]:
+    """The factors with products below the line opened where a factor above cancels: b / (a b) is 1 / a."""
+    found = dict(factors)
+    for atom, exponent in factors:
+        if exponent > 0 or not isinstance(atom, Read) or atom.tensor.name is not None:
+            continue
+        node = atom.tensor
+        if node.op is not ew.MULTIPLY or atom.guarding:
+            continue
+        parts = [Read(x, broadcast_read(x, node, atom.index)) for x in node.inputs]
+        if any(found.get(p, 0) > 0 for p in parts):
+            rest = [(a, n) for a, n in found.items() if a != atom]
+            found = dict(multiplied([*rest, *[(p, exponent) for p in parts]]))
+    return tuple(found.items())
 
 
 def _representatives(nodes: Sequence[Tensor]) -> dict[Tensor, Tensor]:

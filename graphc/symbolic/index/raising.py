@@ -20,29 +20,10 @@ from graphc.symbolic.index.convolving import as_transposed_convolution
 from graphc.symbolic.index.gridding import Grid, union
 from graphc.symbolic.index.placing import is_laid, placed
 from graphc.symbolic.index.reading import Views, is_viewed
+from graphc.symbolic.index.risk import is_risky
 from graphc.symbolic.index.terms import Atom, Bracket, Call, Guard, Read, Term, reads_of
 from graphc.symbolic.local import read_symbol
 from graphc.symbolic.raising import Raiser
-
-# Ops whose elements may be infinite where their operands are not.
-_RISKY = frozenset(
-    [
-        "divide",
-        "reciprocal",
-        "log",
-        "log2",
-        "log10",
-        "log1p",
-        "power",
-        "exp",
-        "exp2",
-        "expm1",
-        "tan",
-        "sinh",
-        "cosh",
-        "rsqrt",
-    ]
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +110,8 @@ class TermRaiser:
             if v not in present:
                 constant_ = constant_ * v.size
         if not operands and masks:
-            operands = [Operand(None, self._ones(present), present)]
+            ones = self._ones([v for v in [*axes, *sorted(present, key=repr)] if v in present])
+            operands = [Operand(None, ones, present)]
         elif masks:
             covered = frozenset().union(*[o.variables for o in operands])
             missing = {v for v in summed if v in present and v not in covered}
@@ -143,12 +125,12 @@ class TermRaiser:
         return Grid(scaled(found.tensor, constant_), found.axes), guarding
 
     def _ones(self, variables: Iterable[Variable]) -> Grid:
-        axes = tuple(variables)
+        axes = tuple(dict.fromkeys(variables))
         return Grid(broadcast_to(filled(1.0, self._dtype), tuple([v.size for v in axes])), axes)
 
     def _operand(self, atom: Atom, exponent: int, guards: Sequence[Guard]) -> Operand:
         if isinstance(atom, Read):
-            risky = atom.tensor.op.name in _RISKY or exponent < 0
+            risky = is_risky(atom, exponent)
             if exponent == 1:
                 return Operand(atom, None, atom.variables, atom.guarding, risky)
             grid = self._views.grid(atom, guards)
@@ -160,7 +142,7 @@ class TermRaiser:
             grid = self.grid(atom.terms, order)
             if exponent != 1:
                 grid = Grid(raised_power(grid.tensor, exponent), grid.axes)
-            return Operand(None, grid, frozenset(grid.axes), risky=exponent < 0)
+            return Operand(None, grid, frozenset(grid.axes), risky=is_risky(atom, exponent))
         return self._call(atom, exponent, guards)
 
     def _call(self, atom: Call, exponent: int, guards: Sequence[Guard]) -> Operand:

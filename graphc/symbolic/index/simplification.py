@@ -14,13 +14,13 @@ import sympy
 from graphc.ir.dimension import Shape, same
 from graphc.ir.tensor import Tensor
 from graphc.ops.linear_algebra import EINSUM, MATMUL
-from graphc.symbolic.index.affine import Affine, Variable, of
+from graphc.symbolic.index.affine import Affine, Gather, Variable, constant, of
 from graphc.symbolic.index.costs import complexity
 from graphc.symbolic.index.expansion import multiplied_out, written_out
 from graphc.symbolic.index.factoring import factored
 from graphc.symbolic.index.known_sums import Assumption, KnownSums
 from graphc.symbolic.index.normalisation import Normaliser
-from graphc.symbolic.index.terms import Read, Term, merged, multiplied, reads_of
+from graphc.symbolic.index.terms import Guard, Read, Term, decided, merged, multiplied, reads_of
 
 EXPANDED = 8  # terms; more are not multiplied out
 _NAMES = "abcdefgh"
@@ -58,6 +58,7 @@ class Simplifier:
         found = [_over(t, outputs) for t in terms]
         found = self._each(found, _counted, "index that nothing reads", rules)
         found = [self._normaliser.normalised(t) for t in found]
+        found = self._each(found, _shifted, "window of the other", rules)
         ways = [self._way(found, outputs, above)]
         if ways[0].folded:  # a product by name may hide what terms have in common
             ways.append(self._way(found, outputs, frozenset()))
@@ -82,6 +83,13 @@ class Simplifier:
                 complexity(short) + _products_in(short),
             ):
                 rules.append("product written out")
+                fewer, short = other, candidate
+        if len(fewer) > 1 and (other := _equated(fewer, outputs)) is not None:
+            candidate = factored(other, outputs)
+            # An elementwise choice costs no more than adding up at places; a sum of choices would.
+            chosen = all(set(t.bound) <= set(outputs) for t in fewer)
+            if len(candidate) < len(short) or (chosen and len(candidate) == len(short)):
+                rules.append("place as an equation")
                 fewer, short = other, candidate
         if len(short) < len(fewer):
             rules.append("common factor")
@@ -186,14 +194,64 @@ def _counted(term: Term) -> list[Term] | None:
     return [replace(term, constant=term.constant * count, bound=bound)]
 
 
+def _shifted(term: Term) -> list[Term] | None:
+    """A window with its bounds becomes a plain index: Σ_s U[s] X[s − c], 0 ≤ s − c < m, is Σ_p U[p + c] X[p].
+
+    Where that makes guards needless, the window is one of the other factor and stays within it.
+    """
+    for atom, _ in term.factors:
+        if not isinstance(atom, Read):
+            continue
+        for e, size in zip(atom.index, atom.tensor.shape, strict=True):
+            low, high = Guard(e), Guard(constant(size - 1) - e)
+            if not e.is_plain or len(e.parts) < 2 or not {low, high} <= term.guards:
+                continue
+            for v in e.parts:
+                if not isinstance(v, Variable) or v not in term.bound or e.parts[v] != 1:
+                    continue
+                if any(v in t.variables for t in term.target):
+                    continue
+                place = Variable(size, "p")
+                whole = of(place) - (e - of(v))
+                made = replace(term, guards=term.guards - {low, high}).substituted({v: whole})
+                ranges = {Guard(whole), Guard(constant(v.size - 1) - whole)}
+                done = decided(replace(made, guards=made.guards | ranges, bound=(*made.bound, place)))
+                if done is not None and len(done.guards) < len(term.guards):
+                    return _shifted(done) or [done]
+    return None
+
+
+def _equated(terms: Sequence[Term], outputs: Sequence[Variable]) -> list[Term] | None:
+    """Terms added up at places, v[n] at t[n], by the equation k = t[n]; None unless a term is at every k."""
+    plain = tuple([of(o) for o in outputs])
+    if not any(t.target == plain for t in terms):
+        return None
+    found, changed = [], False
+    for term in terms:
+        guards, target = set(term.guards), list(term.target)
+        for axis, e in enumerate(term.target):
+            if len(e.parts) == 1 and isinstance(next(iter(e.parts)), Gather) and same(e.constant, 0):
+                guards.add(Guard(plain[axis] - e, True))
+                target[axis] = plain[axis]
+        if tuple(target) == plain and tuple(target) != term.target:
+            bound = tuple(dict.fromkeys([*term.bound, *outputs]))
+            term = replace(term, guards=frozenset(guards), target=plain, bound=bound)
+            changed = True
+        found.append(term)
+    return found if changed else None
+
+
 def _over(term: Term, outputs: Sequence[Variable]) -> Term:
     """Plain targets take the names that all terms share."""
     new: dict[Variable, Affine] = {}
     for e, output in zip(term.target, outputs, strict=True):
-        v = e.variable
+        v, place = e.variable, of(output)
+        if v is None:  # the other way round: n − 1 − v
+            backwards = constant(output.size - 1) - e
+            v, place = backwards.variable, constant(output.size - 1) - place
         if v is None or v in new or v not in term.bound or not same(v.size, output.size):
             continue
-        new[v] = of(output)
+        new[v] = place
     made = term.substituted(new)
     named = [o for o in outputs if any(o in e.variables for e in made.target)]
     return replace(made, bound=(*made.bound, *named))

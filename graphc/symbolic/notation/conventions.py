@@ -163,13 +163,19 @@ def _filter_gradient(node: Tensor, parts: Parts) -> Formula:
 # -- windows, places, arrangement --------------------------------------------------------------------
 def _window(node: Tensor, parts: Parts) -> Formula:
     a = node.attrs
-    below = (_times(a["size"]), *setting_values(s=_unless_ones(a["stride"]), d=_unless_ones(a["dilation"])))
+    below = (
+        times_formula(a["size"]),
+        *setting_values(s=_unless_ones(a["stride"]), d=_unless_ones(a["dilation"])),
+    )
     return Call("window", tuple(parts), below)
 
 
 def _fold(node: Tensor, parts: Parts) -> Formula:
     a = node.attrs
-    below = (_times(a["shape"]), *setting_values(s=_unless_ones(a["stride"]), d=_unless_ones(a["dilation"])))
+    below = (
+        times_formula(a["shape"]),
+        *setting_values(s=_unless_ones(a["stride"]), d=_unless_ones(a["dilation"])),
+    )
     return Call("fold", tuple(parts), below)
 
 
@@ -177,10 +183,11 @@ def _max_pool(node: Tensor, parts: Parts) -> Formula:
     a = node.attrs
     stride = () if tuple(a["stride"]) == tuple(a["size"]) else a["stride"]
     more = setting_values(s=stride, d=_unless_ones(a["dilation"]), p=_unless_zeros(a["padding"]))
-    return Call(FUNCTIONS[node.op.name], tuple(parts), (_times(a["size"]), *more))
+    return Call(FUNCTIONS[node.op.name], tuple(parts), (times_formula(a["size"]), *more))
 
 
-def _times(sizes: Sequence[Dim]) -> Formula:
+def times_formula(sizes: Sequence[Dim]) -> Formula:
+    """Sizes with × between them."""
     found = tuple(map(size_formula, sizes))
     return found[0] if len(found) == 1 else Product(found, "×")
 

@@ -44,7 +44,9 @@ def root_of_fraction(value: Any) -> Formula | None:
     kind = type(value)
     for divisor, sign in ((1.0, ()), (math.pi, (PI,)), (1 / math.pi, None)):
         square = Fraction(float(value) ** 2 / divisor).limit_denominator(_LARGEST_DENOMINATOR)
-        if square and kind(math.sqrt(float(square) * divisor)) == value:
+        if square and abs(
+            float(kind(math.sqrt(float(square) * divisor))) - abs(float(value))
+        ) <= 2 * math.ulp(abs(float(value))):  # the number may have been rounded more than once
             above, below = (sign, ()) if sign is not None else ((), (PI,))
             root = Root(scaled(square, False, above, below, None))
             return Negative(root) if value < 0 else root

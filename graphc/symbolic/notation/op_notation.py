@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from graphc.ir.dimension import Dim, same, same_shape
-from graphc.ir.dtype import BOOL
+from graphc.ir.dtype import BOOL, is_float
 from graphc.ir.tensor import Tensor
 from graphc.symbolic.notation.building import summed, turned
 from graphc.symbolic.notation.contraction import (
@@ -32,9 +32,10 @@ from graphc.symbolic.notation.contraction import (
     size_value,
     times_size,
 )
-from graphc.symbolic.notation.conventions import named_call
+from graphc.symbolic.notation.conventions import named_call, times_formula
 from graphc.symbolic.notation.formula import (
     IDENTITY,
+    ONES,
     Call,
     Cases,
     Fence,
@@ -44,14 +45,17 @@ from graphc.symbolic.notation.formula import (
     Negative,
     Number,
     Power,
+    Product,
     Quotient,
     Relation,
     Root,
+    Transpose,
     absolute,
     integer,
 )
 from graphc.symbolic.notation.numbers import decimal_number, exact, is_odd
 from graphc.symbolic.notation.rendering import index_of, parts_of, rendered
+from graphc.symbolic.notation.row_sums import with_row_sums
 
 Values = Mapping[Tensor, Contraction]
 Naming = Callable[[Tensor], Formula]
@@ -103,6 +107,11 @@ def sum_of(values: list[tuple[Contraction, int]], shape: tuple[Dim, ...]) -> Con
         if all(abs(v.coefficient) != abs(content) for v, _ in values if not v.factors):
             content = Fraction(1)
     terms = []
+    if len(shape) == 2 and any(_is_algebraic(v) for v, _ in values):
+        values = [(_spread(v, shape), sign) for v, sign in values]
+    elif len(shape) == 2:
+        wide = [(product([v], shape) if _is_row_sum(v) else v, sign) for v, sign in values]
+        values = [(with_row_sums(v, index_of), sign) for v, sign in wide]
     for value, sign in values:
         part = replace(value, coefficient=value.coefficient * sign / content, factors=_without(value, shared))
         terms += _terms(part, shape)
@@ -121,6 +130,32 @@ def sum_of(values: list[tuple[Contraction, int]], shape: tuple[Dim, ...]) -> Con
         )
     found = opaque(total, shape, kept, all(_is_whole(v, shape) for v, _ in values))
     return replace(found, coefficient=content, factors=(*shared, *found.factors))
+
+
+def _is_row_sum(value: Contraction) -> bool:
+    """Whether it is a sum over one axis of a matrix that the axis was kept for, with one element."""
+    return len(value.axes) == 2 and len(value.kept) == 1 and len(value.summed) == 1
+
+
+def _is_algebraic(value: Contraction) -> bool:
+    """Whether I or diag(v) is a term: beside these a number or a vector does not stand for a matrix."""
+    tensors = [f.atom for f in value.factors if f.axes]
+    if len(tensors) != 1:
+        return False
+    bodies = [t for _, _, t in tensors[0].terms or ()] or [tensors[0].formula]
+    return any(b == IDENTITY or (isinstance(b, Call) and b.function == "diag") for b in bodies)
+
+
+def _spread(value: Contraction, shape: tuple[Dim, ...]) -> Contraction:
+    """What is broadcast in a sum of matrices, times ones: I − 1 vᵀ."""
+    wide = product([value], shape)
+    covered = {a for f in wide.factors for a in f.axes}
+    if covered >= set(wide.kept):
+        return value
+    if covered & set(wide.kept):
+        return opaque(rendered(wide), shape)
+    ones = opaque(Product((ONES, Transpose(ONES))), shape)
+    return product([value, ones], shape)
 
 
 def _is_whole(value: Contraction, shape: tuple[Dim, ...]) -> bool:
@@ -295,9 +330,58 @@ def _reshape(node: Tensor, inputs: list[Contraction]) -> Contraction | None:
     before = [n for n in node.inputs[0].shape if not same(n, 1)]
     after = [n for n in node.shape if not same(n, 1)]
     if not same_shape(before, after):
-        return None
+        return _kronecker(value, node) or _upsampled(value, node)
     kept = iter(value.kept)
     return replace(value, axes=tuple(None if same(n, 1) else next(kept) for n in node.shape))
+
+
+def _kronecker(value: Contraction, node: Tensor) -> Contraction | None:
+    """A[i, k] B[j, l] with the axes merged in pairs is the Kronecker product."""
+    if len(value.axes) != 4 or len(value.factors) != 2 or len(node.shape) != 2 or value.summed:
+        return None
+    rows, columns = node.shape
+    a, b, c, d = node.inputs[0].shape
+    ways = {(value.axes[0], value.axes[2]): 0, (value.axes[1], value.axes[3]): 1}
+    order = [ways.get(f.axes) for f in value.factors]
+    if sorted(map(str, order)) != ["0", "1"] or not (same(rows, a * b) and same(columns, c * d)):
+        return None
+    if any(f.exponent != 1 for f in value.factors):
+        return None
+    pair = [value.factors[order.index(0)], value.factors[order.index(1)]]
+    found = opaque(Call("kron", tuple(f.atom.formula for f in pair)), node.shape)
+    return replace(found, coefficient=value.coefficient, decimal=value.decimal)
+
+
+def _upsampled(value: Contraction, node: Tensor) -> Contraction | None:
+    """Axes that each element is repeated along, merged with those it has: up_2(U).
+
+    Source of the name: Qiu Xipeng, *Neural Networks and Deep Learning*, section 5.3.2.
+    """
+    used = {a for f in value.factors for a in f.axes}
+    places = [(n, a) for n, a in zip(node.inputs[0].shape, value.axes, strict=True) if not same(n, 1)]
+    axes: list[Axis | None] = []
+    times: list[Dim] = []
+    for size in node.shape:
+        if same(size, 1) or not places:
+            axes.append(None)
+            continue
+        n, axis = places.pop(0)
+        axes.append(axis)
+        if not same(n, size):
+            if not places or places[0][1] in used or axis not in used or not same(n * places[0][0], size):
+                return None
+            times.append(places.pop(0)[0])
+    if places or not times or not all(a is None or a in used for a in axes):
+        return None
+    factors = tuple(f for f in value.factors if f.axes)
+    rest = replace(value, coefficient=Fraction(1), factors=factors, axes=tuple(axes))
+    alike = all(same(t, times[0]) for t in times)
+    below = times_formula(times[:1] if alike else times)
+    found = opaque(Call("up", (formula(rest),), (below,)), node.shape)
+    scalars = tuple(f for f in value.factors if not f.axes)
+    return replace(
+        found, coefficient=value.coefficient, decimal=value.decimal, factors=(*scalars, *found.factors)
+    )
 
 
 def _broadcast_to(node: Tensor, inputs: list[Contraction]) -> Contraction:
@@ -362,7 +446,12 @@ def _logical_not(node: Tensor, inputs: list[Contraction]) -> Contraction:
 
 def _where(node: Tensor, inputs: list[Contraction]) -> Contraction:
     condition, x, y = inputs
+    if _is_index_check(node):
+        return y
     chosen = formula(condition)
+    one_hot = _one_hot(node.inputs[0], condition)
+    if one_hot is not None and y.coefficient == 0:
+        return product([x, opaque(one_hot, node.inputs[0].shape)], node.shape)
     if chosen == IDENTITY and y.coefficient == 0:
         return _on_diagonal(x, condition, node)
     if y.coefficient == 0 and len(condition.factors) == 1 and len(condition.kept) == 2:
@@ -375,6 +464,17 @@ def _where(node: Tensor, inputs: list[Contraction]) -> Contraction:
         turned = Relation(chosen.left, _OPPOSITE[chosen.sign], chosen.right)
         return product([y, opaque(Indicator(turned), node.inputs[0].shape)], node.shape)
     return opaque(Cases(((formula(x), chosen),), formula(y)), node.shape)
+
+
+def _is_index_check(node: Tensor) -> bool:
+    """Whether an index below 0 is moved out of range, where a check will find it: what is left is the index."""
+    condition, x, y = node.inputs
+    return (
+        condition.op.name == "less"
+        and condition.inputs[0] is y
+        and x.op.name in ("dimension", "constant")
+        and not is_float(y.dtype)
+    )
 
 
 def _on_diagonal(value: Contraction, identity: Contraction, node: Tensor) -> Contraction:
@@ -405,6 +505,8 @@ def _one_hot(node: Tensor, value: Contraction) -> Formula | None:
         return None
     i, among = node.inputs
     relation = value.factors[0].atom.formula
+    if among.op.name == "reshape" and among.inputs[0].ndim == 1 and same(among.shape[-1], node.shape[-1]):
+        among = among.inputs[0]
     if among.op.name != "arange" or i.ndim != node.ndim or not same(i.shape[-1], 1):
         return None
     if not isinstance(relation, Relation) or relation.left == Number(Fraction(0)):

@@ -29,13 +29,16 @@ from graphc.symbolic.notation.formula import (
     Fence,
     Formula,
     Name,
+    Number,
     Power,
     Product,
     Sum,
+    Symbol,
     norm,
 )
 from graphc.symbolic.notation.matrix_product import MatrixProduct, outer_with_ones
 from graphc.symbolic.notation.numbers import TWO
+from graphc.symbolic.notation.row_sums import with_row_sums
 
 _LETTERS = "ijklmnpqrstuvwxyz"
 Found = tuple[list[Formula], Formula | None]
@@ -56,16 +59,29 @@ def _is_named(axis: Axis) -> bool:
 def rendered(value: Contraction, beside: bool = False) -> Formula:
     """The value as a formula; ``beside`` others in a sum, where broadcasting goes without saying."""
     coefficient, scalars, body = parts_of(value, beside)
-    above = [raised_to(f, e) for f, e in scalars if e > 0]
-    below = [raised_to(f, -e) for f, e in scalars if e < 0]
+    above = [raised_to(f, e) for f, e in _under_one_root(scalars) if e > 0]
+    below = [raised_to(f, -e) for f, e in _under_one_root(scalars) if e < 0]
     return scaled(coefficient, value.decimal, above, below, body)
+
+
+def _under_one_root(scalars: Sequence[tuple[Formula, Fraction]]) -> list[tuple[Formula, Fraction]]:
+    """√2 √π as √(2 π): roots of numbers, which are positive."""
+    found = []
+    roots: dict[Fraction, list[Formula]] = {}
+    for formula, exponent in scalars:
+        if abs(exponent) == Fraction(1, 2) and isinstance(formula, (Number, Symbol)):
+            roots.setdefault(exponent, []).append(formula)
+        else:
+            found.append((formula, exponent))
+    merged = [(joined(sorted(parts, key=factor_order)), e) for e, parts in roots.items()]
+    return [*found, *merged]
 
 
 def parts_of(
     value: Contraction, beside: bool = False
 ) -> tuple[Fraction, list[tuple[Formula, Fraction]], Formula | None]:
     """The coefficient, the scalars with their powers, and the tensor they stand in front of."""
-    value = _with_sign_inside(value)
+    value = with_row_sums(_with_sign_inside(value), index_of)
     scalars = [(f.atom.formula, f.exponent) for f in value.factors if not f.axes]
     tensors = [f for f in value.factors if f.axes]
     if not tensors:

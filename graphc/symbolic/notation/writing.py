@@ -120,7 +120,8 @@ def _written(formula: Formula, pen: Pen, done: dict[int, Written]) -> Written:
         case Scaled(scalars, body):
             level = min(PRODUCT, max(done[id(body)][1], SIGNED if not _opens(body) else BIG))
             least = BIG if _opens(body) else SIGNED
-            return pen.product([*all_of(scalars, PRODUCT), put(body, least)], "", ()), level
+            fronts = [put(s, FRACTION if _is_dotted(s) else PRODUCT) for s in scalars]
+            return pen.product([*fronts, put(body, least)], "", ()), level
         case Quotient(above, below_line):
             stacked = pen.quotient_level == FRACTION
             texts = (
@@ -152,7 +153,8 @@ def _written(formula: Formula, pen: Pen, done: dict[int, Written]) -> Written:
         case Array(element, indices):
             return pen.array(put(element), all_of(indices)), ATOM
         case Big(sign, indices, body):
-            return pen.big(sign, all_of(indices), put(body, BIG)), BIG
+            chain = isinstance(body, Product) and not body.sign and _is_dotted(body)
+            return pen.big(sign, all_of(indices), put(body, FRACTION if chain else BIG)), BIG
         case Relation(left, sign, right):
             return pen.relation(put(left, SUM), sign, put(right, SUM)), RELATION
         case Partial(above, below_line):
@@ -168,6 +170,15 @@ def _written(formula: Formula, pen: Pen, done: dict[int, Written]) -> Written:
 def _opens(formula: Formula) -> bool:
     """Whether the formula reaches on to its right: a factor after it would seem to belong to it."""
     return isinstance(formula, Big)
+
+
+def _is_dotted(formula: Formula) -> bool:
+    """Whether a scalar is a product of vectors: (xᵀ y) x is no chain."""
+    return isinstance(formula, Product) and not formula.sign and any(map(_has_transpose, formula.factors))
+
+
+def _has_transpose(formula: Formula) -> bool:
+    return isinstance(formula, Transpose)
 
 
 def _is_tall(pen: Pen) -> bool:
