@@ -85,8 +85,8 @@ def equal(a: Tensor, b: Tensor, *, budget: int = BUDGET, seed: int = 0) -> Verdi
     order = topological_order([a, b])
     check_same_names(order)
     forms = NormalForms(budget)
-    forms.representative(a)
-    forms.representative(b)
+    if forms.representative(a) is forms.representative(b):
+        return Verdict("proved", proof="they are one graph, op by op")
     sources = {n: forms.representative(n) for n in order if not n.inputs}
     found = searched(a, b, _POINTS, seed, sources)
     if found.counterexample is not None:

@@ -106,11 +106,13 @@ def _evaluated(node: Tensor, attrs: Mapping[str, Any], inputs: list[Array]) -> A
         return _absorbing(*inputs)
     if name == "astype":
         return _cast(node, inputs[0])
+    if name.startswith("logical_"):
+        return node.op.evaluate(attrs, *map(_truths, inputs))
     if name in _ELEMENTWISE and (
         is_float(node.inputs[0].dtype) or is_float(node.dtype) or len(node.inputs) > 1
     ):
         if node.dtype.kind == "b" and name not in _COMPARISONS:
-            return node.op.evaluate(attrs, *map(_native, inputs))
+            return node.op.evaluate(attrs, *map(_truths, inputs))
         found = _each(_ELEMENTWISE[name], *inputs)
         return found if is_float(node.dtype) else _native(found, node.dtype)
     if name in _ALONG_AXES and any(map(_is_object, inputs)):
@@ -135,6 +137,10 @@ def _native(array: Array, dtype: Any = None) -> Array:
     if array.dtype != object or any(map(is_undefined, array.flat)):
         return array
     return np.array(array.tolist(), dtype).reshape(array.shape)
+
+
+def _truths(array: Array) -> Array:
+    return _native(_each(lambda v: v != 0, array), bool) if _is_object(array) else array
 
 
 def _chosen(condition: Array, x: Array, y: Array) -> Array:

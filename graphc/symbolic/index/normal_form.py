@@ -20,6 +20,7 @@ from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import topological_order
 from graphc.ops import elementwise as ew
 from graphc.ops import reductions
+from graphc.ops.shape import PAD
 from graphc.ops.sources import ARANGE, CONSTANT, DIMENSION
 from graphc.symbolic.index.affine import ZERO, Affine, Digit, Gather, Key, Variable, digit, of
 from graphc.symbolic.index.algebra import Algebra, Undecided
@@ -153,11 +154,22 @@ class NormalForms:
             guards = [type(g)(self._index(g.value), g.equal) for g in case.guards]
             parts.append(self.algebra.quantified(body, case.bound, guards))
         total = self.algebra.add(*parts)
+        if form.node.op is PAD:
+            parts.append(self._padding(form))
+            total = self.algebra.add(*parts)
         if form.equation is not OUT:
             if form.equation != sympy.exp(OUT):
                 raise Undecided(f"the equation of {form.node.op.name}")
             total = self.algebra.log(total)
         return form.variables, total
+
+    def _padding(self, form: IndexForm) -> Sum:
+        """The constant that stands outside: its derivative is 0, so the index form leaves it out."""
+        one, value = self.algebra.constant(1), np.asarray(form.node.attrs["value"], form.node.dtype)
+        if value == 0:
+            return Sum(())
+        inside = self.algebra.quantified(one, (), form.cases[0].guards)
+        return self.algebra.scale(self.algebra.negated(inside), decimal(value[()]))
 
     def _value(self, body: Any, places: Mapping[Any, Sum]) -> Sum:
         """A body of sums, products, powers and exponentials over reads."""
