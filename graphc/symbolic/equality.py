@@ -11,10 +11,10 @@ from graphc.ir.dtype import is_float
 from graphc.ir.origin import user_location
 from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import topological_order
-from graphc.symbolic.index.affine import Variable
+from graphc.symbolic.index.affine import ZERO, Variable, of
 from graphc.symbolic.index.algebra import Exceeded, Undecided
 from graphc.symbolic.index.atoms import Sum
-from graphc.symbolic.index.forms import index, variables_for
+from graphc.symbolic.index.forms import variables_for
 from graphc.symbolic.index.normal_form import NormalForms, check_same_names
 from graphc.symbolic.index.writing import written
 from graphc.symbolic.refutation import Counterexample, searched
@@ -108,7 +108,8 @@ def equal(a: Tensor, b: Tensor, *, budget: int = BUDGET, seed: int = 0) -> Verdi
 def _proved(forms: NormalForms, a: Tensor, b: Tensor, variables: tuple[Variable, ...]) -> tuple[str, str]:
     """The proof, or why there is none."""
     try:
-        left, right = forms.at(a, index(variables)), forms.at(b, index(variables))
+        place = [ZERO if same(v.size, 1) else of(v) for v in variables]
+        left, right = forms.at(a, place), forms.at(b, place)
         difference = forms.algebra.subtract(left, right)
         if forms.algebra.vanishes(difference):
             return _proof(forms, left, variables), ""

@@ -13,14 +13,32 @@ import graphc as gc
 
 Expression = tuple[Any, ...]
 SIZE = 3
-_UNARY = ("neg", "exp", "tanh", "relu", "abs", "sigmoid", "square", "T", "flip", "rows", "softmax", "sin", "cumsum")
+_UNARY = (
+    "neg",
+    "exp",
+    "tanh",
+    "relu",
+    "abs",
+    "sigmoid",
+    "square",
+    "T",
+    "flip",
+    "rows",
+    "softmax",
+    "sin",
+    "cumsum",
+)
 _BINARY = ("add", "sub", "mul", "matmul", "max", "where", "div")
 
 
 def drawn(rng: np.random.Generator, depth: int) -> Expression:
     """A random expression."""
     if depth == 0 or rng.random() < 0.1:
-        return ("number", int(rng.integers(-2, 4))) if rng.random() < 0.15 else ("leaf", str(rng.choice(list("xyz"))))
+        return (
+            ("number", int(rng.integers(-2, 4)))
+            if rng.random() < 0.15
+            else ("leaf", str(rng.choice(list("xyz"))))
+        )
     if rng.random() < 0.4:
         return (str(rng.choice(_UNARY)), drawn(rng, depth - 1))
     return (str(rng.choice(_BINARY)), drawn(rng, depth - 1), drawn(rng, depth - 1))

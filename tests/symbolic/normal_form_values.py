@@ -61,14 +61,15 @@ class Values:
 
     def _atom(self, atom: Any, grid: Grid) -> float:
         if isinstance(atom, Read):
-            return float(self._arrays(atom.tensor)[tuple(self._index(e, grid) for e in atom.index)])
+            return self._element(self._arrays(atom.tensor), tuple(self._index(e, grid) for e in atom.index))
         if isinstance(atom, Place):
             return float(self._index(atom.index, grid))
         assert isinstance(atom, Applied)
         if atom.bound:
             places = product(*[range(self._size(v.size)) for v in atom.bound])
             inner = [
-                self._sum(atom.arguments[0], {**grid, **dict(zip(atom.bound, p, strict=True))}) for p in places
+                self._sum(atom.arguments[0], {**grid, **dict(zip(atom.bound, p, strict=True))})
+                for p in places
             ]
             return float(_REDUCTIONS[atom.name](inner))
         return float(_FUNCTIONS[atom.name](*[self._sum(s, grid) for s in atom.arguments]))
@@ -81,7 +82,13 @@ class Values:
             return grid[key]
         if isinstance(key, Digit):
             return self._index(key.value, grid) // self._size(key.divisor) % self._size(key.modulus)
-        return int(self._arrays(key.tensor)[tuple(self._index(e, grid) for e in key.index)])
+        return int(self._element(self._arrays(key.tensor), tuple(self._index(e, grid) for e in key.index)))
+
+    def _element(self, array: Array, index: tuple[int, ...]) -> float:
+        """Outside of the array any number will do: what is read there must cancel."""
+        if all(0 <= e < n for e, n in zip(index, array.shape, strict=True)):
+            return float(array[index])
+        return 1.0 + sum(index) % 3
 
 
 _CHOICES = ("positive", "zero")

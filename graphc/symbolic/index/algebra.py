@@ -15,7 +15,7 @@ from typing import Any
 import sympy
 
 from graphc.ir.dimension import is_nonnegative, same, simplified
-from graphc.symbolic.index.affine import Affine, Gather, Variable, constant, of, product_of
+from graphc.symbolic.index.affine import Affine, Gather, Key, Variable, constant, of, product_of
 from graphc.symbolic.index.atoms import (
     Anonymous,
     Applied,
@@ -232,6 +232,9 @@ class Algebra:
             return self._rebuilt(found.term)
         if found.term.guards != term.guards:
             return [found.term]
+        turned = self._turned(term)
+        if turned is not None:
+            return turned
         for v in term.bound:
             if same(v.size, 0):
                 return []
@@ -249,6 +252,35 @@ class Algebra:
         return self._rebuilt(
             replace(made, bound=(*made.bound, *[v for e in new.values() for v in e.variables]))
         )
+
+    def _turned(self, term: Term) -> list[Term] | None:
+        """Of a condition on indices and its opposite, one is written by the other; the stronger is kept."""
+        inequalities = [g for g in term.guards if not g.equal]
+        for g in inequalities:
+            if any(_implies(h, g) for h in inequalities if h is not g):
+                return [replace(term, guards=term.guards - {g})]
+        for g in inequalities:
+            if self._is_turned(term, g):
+                without = replace(term, guards=term.guards - {g})
+                opposite = Guard(g.value.times(-1).plus(-1))
+                return [without, replace(without, guards=without.guards | {opposite}).scaled(-1)]
+        return None
+
+    def _is_turned(self, term: Term, guard: Guard) -> bool:
+        """Whether the leading part of the condition counts down; which leads does not hang on names."""
+
+        def order(key: Key) -> Any:
+            if not isinstance(key, Variable):
+                place = Place(of(key))
+                return 0, atom_code(place, Anonymous(), self.numbering), atom_code(place, {}, self.numbering)
+            names = Anonymous({key: "!"})
+            read_at = sorted(
+                atom_code(a, names, self.numbering) for a, _ in term.factors if key in a.variables
+            )
+            return 1 + (key in term.bound), " ".join(read_at), self.numbering.variable(key)
+
+        leading = max(guard.value.parts, key=order, default=None)
+        return leading is not None and is_nonnegative(-guard.value.parts[leading])
 
     def _reversed(self, term: Term) -> Renaming | None:
         """A bound index that only counts down counts up."""
@@ -627,7 +659,18 @@ class Algebra:
         return self.subtract(self.add(x, y), self.multiply(x, y))
 
     def chosen(self, condition: Sum, x: Sum, y: Sum) -> Sum:
-        return self.add(self.multiply(condition, x), self.multiply(self.negated(condition), y))
+        apart = self.subtract(x, y)
+        condition = Sum(tuple([t for t in condition.terms if not self._is_where_zero(t, apart)]))
+        return self.add(self.multiply(condition, apart), y)
+
+    def _is_where_zero(self, term: Term, total: Sum) -> bool:
+        """Whether the term has a factor [e = 0], and the sum is a multiple of e."""
+        lead = self.lead(total)
+        if lead is None:
+            return False
+        unit = self.scale(total, 1 / lead.constant)
+        codes = {a.code for a, _ in term.factors if isinstance(a, Applied) and a.name == "zero"}
+        return bool(codes) and Applied(self.numbering, "zero", [unit]).code in codes
 
     def positive(self, total: Sum) -> Sum:
         """1 where it is > 0, else 0."""
@@ -679,6 +722,8 @@ class Algebra:
 
     def _is_zero(self, rest: Sum) -> Sum:
         self._check_depth(rest)
+        if rest.number is not None and (rest.number.is_zero or rest.number.is_nonzero):
+            return self.constant(1 if rest.number.is_zero else 0)
         lead = self.lead(rest)
         if lead is not None:
             rest = self.scale(rest, 1 / lead.constant)
@@ -749,7 +794,7 @@ class Algebra:
         """Whether a sum is shown to be 0 wherever it is defined."""
         if not total.terms:
             return True
-        total = self._plain_zeros(self._turned_guards(total))
+        total = self._plain_zeros(total)
         if not total.terms or self._vanishes_without_conditions(total):
             return True
         conditions = self.conditions(total)
@@ -835,31 +880,6 @@ class Algebra:
         if self.is_positive_atom(atom):
             return inside
         return inside and bool(n.is_Integer and n > 0) and (atom.name in _TOTAL or atom.name in _CONDITIONS)
-
-    def _turned_guards(self, total: Sum) -> Sum:
-        """Of a condition on indices and its opposite, one is written by the other."""
-        todo = list(total.terms)
-        done = []
-        changed = False
-        while todo:
-            self.spend(1)
-            term = todo.pop()
-            turned = next((g for g in term.guards if not g.equal and self._is_turned(g)), None)
-            if turned is None:
-                done.append(term)
-                continue
-            changed = True
-            without = replace(term, guards=term.guards - {turned})
-            opposite = Guard(turned.value.times(-1).plus(-1))
-            todo += [without, replace(without, guards=without.guards | {opposite}).scaled(-1)]
-        return self.normal(done) if changed else total
-
-    def _is_turned(self, guard: Guard) -> bool:
-        parts = sorted(
-            ((atom_code(Place(of(k)), Anonymous(), self.numbering), atom_code(Place(of(k)), {}, self.numbering)), c)
-            for k, c in guard.value.parts.items()
-        )  # fmt: skip
-        return bool(parts) and is_nonnegative(-parts[-1][1])
 
     def _cleared(self, total: Sum) -> Sum:
         """The sum times its denominators, which are not 0 where it is defined."""
@@ -986,6 +1006,12 @@ def _joined(term: Term) -> Renaming | None:
         ):
             return {i: constant(0), j: of(Variable(simplified(i.size * j.size), j.letter))}
     return None
+
+
+def _implies(strong: Guard, weak: Guard) -> bool:
+    """Whether e − a ≥ 0 says that e − b ≥ 0."""
+    apart = weak.value - strong.value
+    return apart.is_constant and is_nonnegative(apart.constant)
 
 
 def _once(e: Affine, i: Variable, j: Variable) -> bool:

@@ -13,7 +13,6 @@ import numpy as np
 import sympy
 
 from graphc.errors import GraphError
-from graphc.ir.dimension import same
 from graphc.ir.dtype import BOOL, is_float
 from graphc.ir.op import Op
 from graphc.ir.tensor import Tensor
@@ -22,7 +21,7 @@ from graphc.ops import elementwise as ew
 from graphc.ops import reductions
 from graphc.ops.shape import PAD
 from graphc.ops.sources import ARANGE, CONSTANT, DIMENSION
-from graphc.symbolic.index.affine import ZERO, Affine, Digit, Gather, Key, Variable, digit, of
+from graphc.symbolic.index.affine import Affine, Digit, Gather, Key, Variable, constant, digit, of
 from graphc.symbolic.index.algebra import Algebra, Undecided
 from graphc.symbolic.index.atoms import Sum
 from graphc.symbolic.index.forms import (
@@ -63,8 +62,7 @@ class NormalForms:
             if below not in self._sums:
                 self._sums[below] = self._made(below)
         variables, total = self._sums[node]
-        # The one place of an axis of size 1 is 0, whatever index stands there.
-        places = [ZERO if same(v.size, 1) else self._index(e) for v, e in zip(variables, place, strict=True)]
+        places = [self._index(e) for e in place]
         return self.algebra.substituted(total, dict(zip(variables, places, strict=True)))
 
     # -- sources -------------------------------------------------------------------------------------
@@ -98,7 +96,8 @@ class NormalForms:
         if isinstance(key, Gather):
             place = tuple([self._index(e) for e in key.index])
             tensor = self.representative(key.tensor)
-            return place[0] if tensor.op is ARANGE else of(Gather(tensor, place, key.size))
+            known = _counting(tensor, place)
+            return of(Gather(tensor, place, key.size)) if known is None else known
         return of(key)
 
     def _opaque(self, node: Tensor) -> tuple[tuple[Variable, ...], Sum]:
@@ -247,6 +246,19 @@ class NormalForms:
         if is_float(before) and after.kind == "i":
             return self.algebra.function("trunc", [x])
         return self.algebra.function(f"as_{after}", [x])  # it wraps around
+
+
+def _counting(tensor: Tensor, place: tuple[Affine, ...]) -> Affine | None:
+    """An element of a list of integers at equal distances, as an index."""
+    if tensor.op is ARANGE:
+        return place[0]
+    if tensor.op is not CONSTANT or tensor.ndim > 1:
+        return None
+    steps = np.diff(np.atleast_1d(tensor.attrs["value"]).astype(int))
+    if not tensor.attrs["value"].size or (steps.size and (steps != steps[0]).any()):
+        return None
+    first = int(tensor.attrs["value"].reshape(-1)[0])
+    return place[0].times(int(steps[0])).plus(first) if steps.size else constant(first)
 
 
 def decimal(value: Any) -> Any:
