@@ -1,10 +1,12 @@
-"""Draw the pictures of README and documents: `python tools/draw_documents.py`.
+"""Draw the pictures and write the formulas of README and documents: `python tools/draw_documents.py`.
 
 The examples that stand beside them are run, so that each picture is of what the page says.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import re
 import shutil
@@ -19,6 +21,16 @@ PICTURES = (
     ("docs/comparison.md", "comparison.svg"),
     ("docs/comparison.md", "disagreement.svg"),
     ("docs/comparison.md", "swell.svg"),
+)
+# The page whose formulas its own examples write, and the derivations saved with all their steps.
+DERIVATIONS = "docs/derivations.md"
+PAGES = {
+    "back_propagation": "docs/derivations/back-propagation.html",
+    "convolution": "docs/derivations/transposed-convolution.html",
+}
+_BLOCKS = re.compile(
+    r"^```python\n(?P<code>.*?)^```$|^(?P<mark><!-- formulas: (?P<name>\w+)(?: at (?P<point>\w+))? -->)\n```math\n.*?^```$",
+    re.MULTILINE | re.DOTALL,
 )
 
 
@@ -39,7 +51,30 @@ def drawn(page: str, picture: str, target: Path) -> None:
         shutil.copy(Path(folder) / picture, target / picture)
 
 
+def derived(page: str) -> tuple[str, dict[str, object]]:
+    """The page with every block of formulas written anew by the examples before it, and their names."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    names: dict[str, object] = {"__name__": "page"}
+
+    def written(block: re.Match[str]) -> str:
+        if block["code"] is not None:
+            lines = text.count("\n", 0, block.start("code"))
+            with contextlib.redirect_stdout(io.StringIO()):
+                exec(compile("\n" * lines + block["code"], page, "exec"), names)
+            return block[0]
+        at = [names[block["point"]]] if block["point"] else []
+        display = names[block["name"]].latex(*at).removeprefix("\\[\n").removesuffix("\n\\]")
+        return f"{block['mark']}\n```math\n{display}\n```"
+
+    return _BLOCKS.sub(written, text), names
+
+
 def main() -> None:
+    text, names = derived(DERIVATIONS)
+    (ROOT / DERIVATIONS).write_text(text, encoding="utf-8")
+    for name, file in PAGES.items():
+        (ROOT / file).parent.mkdir(parents=True, exist_ok=True)
+        names[name].save(ROOT / file)  # type: ignore[attr-defined]
     target = ROOT / "docs" / "images"
     target.mkdir(parents=True, exist_ok=True)
     for page, picture in PICTURES:

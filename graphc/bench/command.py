@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from graphc.bench.deep_networks import deep_rows
 from graphc.bench.depth import depth_rows
+from graphc.bench.engines import engine_rows
 from graphc.bench.network import compile_seconds, steady_bytes, step_rows
 from graphc.bench.neuron import neuron_rows
 from graphc.bench.peers import Peer, installed_peers
@@ -84,6 +85,11 @@ def _compiler_tables(report: Report, smoke: bool, peers: bool) -> None:
     report.table(
         "deep", "s to build, differentiate and compile", ["", "nodes", "build", "grad", "compile", "total"],
         [list(row) for row in deep_rows(10 if smoke else 100)],
+    )  # fmt: skip
+    report.table(
+        "engines", "The symbolic engine beside reverse mode: s to derive, ms to run a compiled gradient",
+        ["", "parameters", "mode", "residue", "derive", "(reverse)", "run", "(reverse)", "ratio"],
+        [list(row) for row in engine_rows(smoke)],
     )  # fmt: skip
     neuron = neuron_rows(peers)
     report.table(

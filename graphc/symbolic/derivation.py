@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from graphc.files import write_atomically
 from graphc.ir.tensor import Tensor
 from graphc.symbolic.composition import Mode
+from graphc.symbolic.notation import Row, page
 
 
 class Derivation(ABC):
@@ -39,6 +43,18 @@ class Derivation(ABC):
     @abstractmethod
     def latex(self) -> str:
         """The lines of ``text()`` as one aligned display that compiles as it stands (with amsmath)."""
+
+    @abstractmethod
+    def rows(self) -> list[Row]:
+        """The steps as rows of a page."""
+
+    def to_html(self) -> str:
+        """The steps as one page with formulas in MathML: no scripts, nothing from outside."""
+        return page(repr(self).strip("<>").replace("derivation", "Derivation", 1), self.rows(), self.residue)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write ``to_html()`` to a file."""
+        return write_atomically(path, lambda file: file.write(self.to_html().encode()))
 
 
 def restructured(like: Any, values: Sequence[Any]) -> Any:

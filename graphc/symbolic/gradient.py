@@ -19,6 +19,7 @@ from graphc.ops.shape import broadcast_to
 from graphc.ops.sources import as_tensor, filled
 from graphc.symbolic.composition import Mode
 from graphc.symbolic.derivation import Derivation, restructured
+from graphc.symbolic.index.checking import checked
 from graphc.symbolic.index.derivation import TensorDerivation
 from graphc.symbolic.index.engine import BUDGET, Engine
 from graphc.symbolic.index.known_sums import Assumption
@@ -76,7 +77,8 @@ def grad(
     order = topological_order([y, *chosen])
     if mode != "dominators" and all(n.shape == () and _is_scalar_op(n) for n in order):
         return scalar_derivation(y, wrt, chosen, mode, check, seed)
-    return _derived(y, wrt, chosen, None, mode, budget, (), assume)
+    found = _derived(y, wrt, chosen, None, mode, budget, (), assume)
+    return checked(found, seed) if check else found
 
 
 def vjp(
@@ -141,8 +143,8 @@ def _derived(
             zero = broadcast_to(filled(0.0, w.dtype), (*prefix, *w.shape)) if let is None else let.tensor
         gradients.append(zero)
     return TensorDerivation(
-        y, chosen, restructured(wrt, gradients), outcome.mode, tuple(gradients), outcome.residue,
-        tuple(outcome.lets.values()),
+        y, chosen, restructured(wrt, gradients), outcome.mode, tuple(gradients), outcome,
+        tuple(topological_order([y, *chosen])), cotangent, prefix,
     )  # fmt: skip
 
 

@@ -158,18 +158,12 @@ def _grouped_latex(formula: Any, text: str) -> str:
     return rf"\left({text}\right)" if formula.is_Add or formula.could_extract_minus_sign() else text
 
 
-def chain(y: Tensor, wrt: Tensor) -> ScalarChain:
+def scalar_chain(y: Tensor, wrt: Tensor) -> ScalarChain:
     """The derivative of ``y`` by ``wrt`` as a product of local derivatives along the one path.
 
     The nodes on the path are called h_1, h_2, … from ``wrt`` on, nodes beside it a_1, …; the first
     factor says that y is the last of them. Raises UnsupportedError where a node is not scalar or more
-    than one path leads from ``wrt`` to ``y`` (a sum of products then: use ``grad``).
-
-    >>> import graphc as gc
-    >>> x, w, b = gc.input("x", ()), gc.parameter("w", ()), gc.parameter("b", ())
-    >>> f = gc.reciprocal(1 + gc.exp(-(w * x + b))).named("f")
-    >>> gc.symbolic.chain(f, w).values({"x": 1, "w": 0, "b": 0}).factors
-    (1.0, -0.25, 1.0, 1.0, -1.0, 1.0, 1.0)
+    than one path leads from ``wrt`` to ``y``.
     """
     order = topological_order([y])
     require_scalars(order, "symbolic.chain")

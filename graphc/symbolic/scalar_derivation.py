@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -15,6 +16,7 @@ from graphc.symbolic.derivation import Derivation, restructured
 from graphc.symbolic.expression import expressions
 from graphc.symbolic.local import LocalForm, local_form
 from graphc.symbolic.naming import Names
+from graphc.symbolic.notation import Formula, Partial, Row, equation, name, scalar_formula
 from graphc.symbolic.scalar import reason_without_form
 
 CLOSED_FORM_BUDGET = 2000
@@ -156,6 +158,22 @@ class ScalarDerivation(Derivation):
         body = " \\\\\n".join(step.latex() for step in lines)
         return f"\\[\n\\begin{{aligned}}\n{body}\n\\end{{aligned}}\n\\]"
 
+    def rows(self) -> list[Row]:
+        """The steps as rows of a page."""
+        symbols = {
+            s: _named(s) for step in self.steps for e in (step.before, step.after) for s in e.free_symbols
+        }
+        return [
+            Row(
+                step.rule,
+                f"{step.label} · {step.op} · {step.location}",
+                by_matrix=equation(_written(step.before, symbols), _written(step.after, symbols)),
+                check="" if step.error is None else f"differs by {step.error:.0e}",
+                agrees=None if step.error is None else step.error <= 1e-6,
+            )
+            for step in self.steps
+        ]
+
     def closed_form(self, budget: int = CLOSED_FORM_BUDGET) -> Any:
         """The derivative as one SymPy expression of inputs and parameters, in the structure of ``wrt``.
 
@@ -176,6 +194,20 @@ class ScalarDerivation(Derivation):
         return (
             f"<derivation of {self.names.symbol[self.y].name} by {wrt}: {self.mode}, {len(self.lets)} lets>"
         )
+
+
+def _named(symbol: sympy.Symbol) -> Formula:
+    """A symbol as a name; that of a derivative, (∂y/∂w), as ∂y/∂w."""
+    found = re.fullmatch(r"\(∂(.+)/∂(.+)\)", symbol.name)
+    return name(symbol.name) if found is None else Partial(name(found[1]), name(found[2]))
+
+
+def _written(expression: Any, symbols: dict[sympy.Symbol, Formula]) -> Formula:
+    if isinstance(expression, sympy.Derivative):
+        return Partial(
+            scalar_formula(expression.expr, symbols), scalar_formula(expression.variables[0], symbols)
+        )
+    return scalar_formula(expression, symbols)
 
 
 def shortest(expression: Any) -> Any:

@@ -115,7 +115,7 @@ def _windowed(
         stand_ins.append(stand_in)
         meetings.append(found)
         index.append(of(stand_in))
-    sums_places = _sums_places(meetings)
+    sums_places = _sums_places(meetings, _is_cotangent(other) and not _is_cotangent(x))
     paddings = [(m.swapped if sums_places else m).after for m in meetings]
     if not meetings or any(p is None for p in paddings):
         return None
@@ -162,11 +162,21 @@ def _windowed(
     return Grid(tensor, tuple(names)).transposed([v for v in axes if v in names])
 
 
-def _sums_places(meetings: Sequence[_Meeting]) -> bool:
-    """Whether what is summed is larger than what is left: then it is the places, not the filter."""
+def _is_cotangent(read: Read) -> bool:
+    return read.tensor.role == "backward"
+
+
+def _sums_places(meetings: Sequence[_Meeting], by_cotangent: bool) -> bool:
+    """Whether what is summed are the places of a convolution, not the elements of its filter.
+
+    They are what a cotangent is read at; else the larger of the two, or those that lie further apart.
+    """
+    if by_cotangent:
+        return True
     left, summed = (product_of([v.size for v in vs]) for vs in _both(meetings))
     if isinstance(left, int) and isinstance(summed, int):
-        return summed > left
+        apart = sum(m.dilation for m in meetings) - sum(m.stride for m in meetings)
+        return summed > left or (summed == left and apart > 0)
     return not isinstance(summed, int) and isinstance(left, int)
 
 
@@ -210,7 +220,7 @@ def as_transposed_convolution(
                 continue
             fits = fits and not meetings and e.is_plain and _is_count(e, size)
             rest += [v for v in _radix(e) if v not in rest]
-        if not fits or not meetings or _sums_places_of(meetings):
+        if not fits or not meetings or not _are_places(meetings, u, w):
             continue
         paddings = [m.after for m in meetings]
         if any(p is None for p in paddings):
@@ -226,11 +236,14 @@ def _lies_between(found: _Meeting, u: Read, w: Read) -> bool:
     return found.place in u.variables and found.place not in w.variables and found.element not in u.variables
 
 
-def _sums_places_of(meetings: Sequence[_Meeting]) -> bool:
+def _are_places(meetings: Sequence[_Meeting], u: Read, w: Read) -> bool:
+    """Whether u has the places and w the elements, not the other way round."""
+    if _is_cotangent(u) != _is_cotangent(w):
+        return _is_cotangent(u)
     places, elements = (product_of([v.size for v in vs]) for vs in _both(meetings))
     if isinstance(places, int) and isinstance(elements, int):
-        return elements > places
-    return not isinstance(elements, int) and isinstance(places, int)
+        return elements <= places
+    return isinstance(elements, int) or not isinstance(places, int)
 
 
 def _is_count(e: Affine, size: Dim) -> bool:

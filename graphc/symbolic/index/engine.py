@@ -22,6 +22,11 @@ from graphc.symbolic.index.terms import Read, Term
 BUDGET = 512
 """Terms of one closed form."""
 # When a closed form is still short: measured by reading, not by time.
+_PRODUCTS = ("convolution", "linear algebra", "loop")
+# Ops that read at computed or overlapping places: two of them in one closed form hardly raise to ops.
+_PLACING = frozenset(
+    ("fold", "window", "max_pool", "take", "scatter_add", "reshape", "embed", "cumsum", "prod")
+)
 FULL_WANTED, CUTS, SHORT_NODES, SHORT_PRODUCTS, SHORT_TERMS = 6, 40, 24, 3, 8
 
 
@@ -45,6 +50,7 @@ class Outcome:
     lets: Mapping[Tensor, Let]
     mode: Mode
     residue: tuple[str, ...]
+    flow: Flow
 
 
 class Engine:
@@ -90,9 +96,8 @@ class Engine:
         between = self._flow.between(node, stops)
         return (
             len(between) <= SHORT_NODES
-            and sum(n.op.family in ("convolution", "linear algebra", "loop") for n in between)
-            <= SHORT_PRODUCTS
-            and sum(n.op.family == "convolution" or n.op.name in ("fold", "window") for n in between) <= 1
+            and sum(n.op.family in _PRODUCTS for n in between) <= SHORT_PRODUCTS
+            and sum(n.op.family == "convolution" or n.op.name in _PLACING for n in between) <= 1
             and self._flow.paths(node, stops, SHORT_TERMS) <= SHORT_TERMS
         )
 
@@ -124,7 +129,7 @@ class Engine:
             if node in self._flow.differentials:
                 names = self._flow.differentials[node].variables
                 reads[node] = Read(let.tensor, index(names), let.guarding)
-        return Outcome(lets, self.mode, tuple(dict.fromkeys(self._residue)))
+        return Outcome(lets, self.mode, tuple(dict.fromkeys(self._residue)), self._flow)
 
     def _needed(self, mode: Mode) -> dict[Tensor, set[Tensor]]:
         """The nodes whose derivative gets a name, with the cuts next above each."""

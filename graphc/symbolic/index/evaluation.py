@@ -113,6 +113,8 @@ class Evaluator:
 
     def _read(self, read: Read, grid: Mapping[Variable, Array]) -> Array:
         array = self._values[read.tensor]
+        if array.size == 0:  # no guard can hold where there is nothing to read
+            array = np.zeros([max(n, 1) for n in array.shape], array.dtype)
         places = [
             np.clip(self.index(e, grid), 0, max(n - 1, 0))
             for e, n in zip(read.index, array.shape, strict=True)

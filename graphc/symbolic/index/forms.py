@@ -137,8 +137,17 @@ def _pad(node: Tensor) -> IndexForm:
     variables = variables_for(node)
     x = node.inputs[0]
     place = [of(v).plus(-before) for v, (before, _) in zip(variables, node.attrs["widths"], strict=True)]
-    guards = [g for e, size in zip(place, x.shape, strict=True) for g in in_range(e, size)]
-    return _copy(node, variables, place, guards)
+    guards: list[Guard] = []
+    outside = []
+    for e, size in zip(place, x.shape, strict=True):
+        first, last = in_range(e, size)
+        # Along the axes before in range, along this one not: so the cases exclude each other.
+        outside += [(*guards, Guard(e.times(-1).plus(-1))), (*guards, Guard(e.plus(-size)))]
+        guards += [first, last]
+    value = sympy.sympify(node.attrs["value"])
+    inside = Case((Read(x, tuple(place)),), R0, (), tuple(guards))
+    around = [] if value == 0 else [Case((), value, (), conditions) for conditions in outside]
+    return IndexForm(node, variables, (inside, *around))
 
 
 def _flip(node: Tensor) -> IndexForm:

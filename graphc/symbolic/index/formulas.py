@@ -38,6 +38,10 @@ class Letters:
         self._names: dict[Variable, Name] = {}
         self._taken = set(taken)
 
+    def set(self, v: Variable, name: Name) -> None:
+        """Let an index have the letter that it has elsewhere."""
+        self._names[v] = name
+
     def of(self, v: Variable) -> Name:
         if v not in self._names:
             self._names[v] = Name(self._free(v))

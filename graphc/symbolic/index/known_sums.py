@@ -16,10 +16,12 @@ from graphc.ir.tensor import Tensor
 from graphc.ops import elementwise as ew
 from graphc.ops import reductions, shape
 from graphc.ops.linear_algebra import MATMUL
+from graphc.ops.sources import CONSTANT, DIMENSION
 from graphc.symbolic.index.affine import ZERO, Affine, product_of
 from graphc.symbolic.index.forms import reduced_axes
-from graphc.symbolic.index.gathering import viewed_index
+from graphc.symbolic.index.gathering import broadcast_read, viewed_index
 from graphc.symbolic.index.terms import Read
+from graphc.symbolic.local import exact_number
 
 _DEPTH = 6  # nodes looked through
 
@@ -136,16 +138,32 @@ class KnownSums:
     def _scaled(
         self, tensor: Tensor, axes: tuple[int, ...], index: Sequence[Affine], depth: int
     ) -> Sum | None:
-        """0 times what does not vary along the axes is 0."""
+        """A number times a known sum; 0 times what does not vary along the axes is 0."""
         first, second = tensor.inputs
         pairs = [(first, second)] if tensor.op is ew.DIVIDE else [(first, second), (second, first)]
         for operand, factor in pairs:
-            if (
-                not _varying(tensor, factor, axes)
-                and self._operand(tensor, operand, axes, index, depth) == []
-            ):
+            if _varying(tensor, factor, axes):
+                continue
+            found = self._operand(tensor, operand, axes, index, depth)
+            number = _number(factor)
+            if found == []:
                 return []
+            if found is not None and number is not None:
+                scale = 1 / number if tensor.op is ew.DIVIDE else number
+                return [(c * scale, read) for c, read in found]
+            if found is not None and tensor.op is ew.MULTIPLY and all(read is None for _, read in found):
+                element = Read(factor, broadcast_read(factor, tensor, tuple(index)))
+                return [(c, element) for c, _ in found]
         return None
+
+
+def _number(tensor: Tensor) -> Any:
+    """The number or size that the tensor is, or None."""
+    if tensor.op is DIMENSION:
+        return sympy.sympify(tensor.attrs["value"])
+    if tensor.op is CONSTANT and tensor.shape == ():
+        return exact_number(tensor.attrs["value"])
+    return None
 
 
 def _varying(tensor: Tensor, operand: Tensor, axes: tuple[int, ...]) -> list[int]:

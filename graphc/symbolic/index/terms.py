@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import permutations, product
 from math import factorial, prod
 from typing import Any, TypeAlias
@@ -263,6 +264,12 @@ def canonical(
     return min(((repr((sizes, encoded(o))), o) for o in orders), key=lambda f: f[0])
 
 
+@lru_cache(maxsize=8192)
+def _printed(expression: Any) -> str:
+    """A SymPy expression as text: the same few are asked for again and again."""
+    return str(expression)
+
+
 def _index_code(e: Affine, numbers: Mapping[Variable, int]) -> str:
     parts = sorted(f"{c}*{_key_code(k, numbers)}" for k, c in e.parts.items())
     return "+".join([*parts, str(e.constant)])
@@ -281,7 +288,7 @@ def _atom_code(atom: Atom, numbers: Mapping[Variable, int]) -> str:
     if isinstance(atom, Read):
         return f"t{id(atom.tensor)}[{','.join(_index_code(e, numbers) for e in atom.index)}]"
     if isinstance(atom, Call):
-        return f"{atom.expression}({';'.join(_atom_code(r, numbers) for r in atom.reads)})"
+        return f"{_printed(atom.expression)}({';'.join(_atom_code(r, numbers) for r in atom.reads)})"
     inner = []
     for term in atom.terms:
         more = dict(numbers)
@@ -289,7 +296,7 @@ def _atom_code(atom: Atom, numbers: Mapping[Variable, int]) -> str:
             more[v] = len(more)
         codes = sorted(f"{_atom_code(a, more)}^{n}" for a, n in term.factors)
         conditions = sorted(_index_code(g.value, more) + str(g.equal) for g in term.guards)
-        inner.append(f"{term.constant}*{codes}{conditions}")
+        inner.append(f"{_printed(term.constant)}*{codes}{conditions}")
     return f"({'+'.join(sorted(inner))})"
 
 

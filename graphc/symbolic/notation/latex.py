@@ -56,6 +56,9 @@ def _below(items: Sequence[str]) -> str:
     return f"_{{{','.join(items)}}}" if items else ""
 
 
+_THIN = r"\,"
+
+
 class _Pen:
     quotient_level = FRACTION
     root_level = ATOM
@@ -95,7 +98,7 @@ class _Pen:
         return rf"\sqrt{{{part}}}"
 
     def call(self, function: str, below: Sequence[str], arguments: Sequence[str]) -> str:
-        sign = _FUNCTIONS.get(function) or rf"\operatorname{{{function}}}"
+        sign = _FUNCTIONS.get(function) or rf"\operatorname{{{function.replace('_', _THIN)}}}"
         return rf"{sign}{_below(below)}\left({', '.join(arguments)}\right)"
 
     def fence(self, left: str, items: Sequence[str], right: str) -> str:

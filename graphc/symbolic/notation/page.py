@@ -21,7 +21,7 @@ ol { list-style: none; padding: 0; } li { border-top: 1px solid #dde; padding: .
 .check { margin-left: auto; font-size: .85em; color: #175; } .check.bad { color: #a11; font-weight: 600; }
 .formulas { margin: .4rem 0 0 3rem; display: grid; grid-template-columns: max-content 1fr; gap: .5rem 1rem;
   align-items: center; }
-.kind { color: #789; font-size: .8em; } .math { overflow-x: auto; padding: .1rem 0; }
+.kind { color: #789; font-size: .8em; } .math { overflow: auto hidden; padding: .2rem 0; }
 math { font-size: 1.15em; }
 @media (prefers-color-scheme: dark) {
   body { background: #14181f; color: #dde3ea; } li { border-color: #333a45; }
