@@ -341,7 +341,10 @@ def _kronecker(value: Contraction, node: Tensor) -> Contraction | None:
         return None
     rows, columns = node.shape
     a, b, c, d = node.inputs[0].shape
-    ways: dict[tuple[Axis | None, ...], int] = {(value.axes[0], value.axes[2]): 0, (value.axes[1], value.axes[3]): 1}
+    ways: dict[tuple[Axis | None, ...], int] = {
+        (value.axes[0], value.axes[2]): 0,
+        (value.axes[1], value.axes[3]): 1,
+    }
     order = [ways.get(f.axes) for f in value.factors]
     if sorted(map(str, order)) != ["0", "1"] or not (same(rows, a * b) and same(columns, c * d)):
         return None
