@@ -20,6 +20,7 @@ import networkx
 from graphc.errors import GraphError
 from graphc.ir.dimension import Shape
 from graphc.ir.tensor import Tensor
+from graphc.ops.loop import SCAN
 from graphc.ops.reductions import SOFTMAX
 from graphc.symbolic.index.affine import Affine, Variable, fresh
 from graphc.symbolic.index.differentials import Differential, differential
@@ -53,6 +54,9 @@ class Flow:
         self._order = {n: i for i, n in enumerate(order)}
         self._active = active
         self.differentials: dict[Tensor, Differential] = {}
+        self.loops: set[Tensor] = set()
+        self._variables: dict[Tensor, tuple[Variable, ...]] = {}
+        self.loop_cotangents: dict[Tensor, Mapping[int, Tensor]] = {}
         self._users: dict[Tensor, list[Tensor]] = {}
         reaching = set(self.outputs)
         softmaxes = {(n.inputs[0], n.attrs["axis"]): n for n in order if n.op is SOFTMAX}
@@ -60,6 +64,12 @@ class Flow:
             if node not in reaching or node not in active:
                 continue
             if not node.inputs or not any(i in active for i in node.inputs):
+                continue
+            if node.op is SCAN:
+                self.loops.add(node)
+                for operand in dict.fromkeys(i for i in node.inputs if i in active):
+                    reaching.add(operand)
+                    self._users.setdefault(operand, []).append(node)
                 continue
             found = differential(node, active, softmaxes)
             self.differentials[node] = found
@@ -79,7 +89,8 @@ class Flow:
         counts: dict[Tensor, int] = {node: 1}
         total = 0
         for above in self.between(node, stops):
-            count = sum(counts.get(slot.tensor, 0) for slot in self.differentials[above].slots)
+            reads = self._reads(above)
+            count = sum(counts.get(tensor, 0) for tensor in reads)
             counts[above] = count
             if above in stops:
                 total += count
@@ -87,6 +98,19 @@ class Flow:
             if total > budget or count > budget:
                 return budget + 1
         return total
+
+    def _reads(self, node: Tensor) -> list[Tensor]:
+        """The tensors by which the node moves, once for each way."""
+        if node in self.loops:
+            return [i for i in node.inputs if i in self._active]
+        return [slot.tensor for slot in self.differentials[node].slots]
+
+    def variables(self, node: Tensor) -> tuple[Variable, ...]:
+        """The indices of a node's elements, as its differential and its let name them."""
+        if node not in self._variables:
+            made = self.differentials.get(node)
+            self._variables[node] = variables_for(node) if made is None else made.variables
+        return self._variables[node]
 
     def between(self, node: Tensor, stops: set[Tensor]) -> list[Tensor]:
         """The nodes on the paths from a node to the stops, stops included, in topological order."""
@@ -110,11 +134,11 @@ class Flow:
     def cuts(self, mode: Mode, wanted: Iterable[Tensor]) -> set[Tensor]:
         """The nodes at which the derivative gets a name of its own."""
         if mode == "full":
-            return set(self.outputs)
+            return self.outputs | self.loops
         if mode == "everywhere":
-            return set(self.differentials) | self.outputs
+            return set(self.differentials) | self.outputs | self.loops
         above = self._dominators()
-        found = set(self.outputs)
+        found = self.outputs | self.loops
         for start in wanted:
             uses = self.users(start)
             # What is used many times has few dominators: then each use is a start of its own.
@@ -164,13 +188,16 @@ class Flow:
 
         A stop whose let is None is the output itself, whose derivative by itself is 1.
         """
-        start = variables_for(node)
+        start = self.variables(node)
         opens: dict[Tensor, list[Term]] = {node: [Term(target=index(start))]}
         names: dict[Tensor, tuple[Variable, ...]] = {node: start}
         found: list[Term] = []
         if node in self.outputs and node in lets:
             found.append(self._closed(opens[node][0], start, lets[node]))
         for above in self.between(node, stops):
+            if above in self.loops:
+                found += self._of_loop(above, opens, names)
+                continue
             made = self.differentials[above]
             terms = [
                 _chained(slot.term, below, names[slot.tensor])
@@ -181,6 +208,18 @@ class Flow:
             if above in stops or (above in self.outputs and above in lets):
                 found += [self._closed(t, made.variables, lets[above]) for t in terms]
             opens[above] = [] if above in stops else terms
+        return found
+
+    def _of_loop(
+        self, loop: Tensor, opens: Mapping[Tensor, list[Term]], names: Mapping[Tensor, tuple[Variable, ...]]
+    ) -> list[Term]:
+        """The terms by which nodes reach the output through a loop: its own derivative is made apart."""
+        found = []
+        for position, cotangent in self.loop_cotangents.get(loop, {}).items():
+            operand = loop.inputs[position]
+            for term in opens.get(operand, ()):
+                read = Read(cotangent, index(names[operand]))
+                found.append(self._closed(term, names[operand], read))
         return found
 
     def _closed(self, term: Term, variables: tuple[Variable, ...], let: Read | None) -> Term:

@@ -69,7 +69,7 @@ WITHOUT_INDEX_FORM: dict[str, str] = {
     "arange": "a source is an element of its own, not a formula of others",
     "random_uniform": "a draw is a fixed number as far as calculus goes",
     "random_normal": "a draw is a fixed number as far as calculus goes",
-    "scan": "it repeats a body: the body is derived, and the loop turned round",
+    "scan": "it repeats a body: the body is derived, and the recurrence turned round",
 }
 """Why an op has no index form, by its name."""
 

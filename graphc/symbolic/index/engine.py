@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from graphc.errors import UnsupportedError
 from graphc.ir.dimension import Shape
 from graphc.ir.dtype import is_float
 from graphc.ir.origin import inheriting, user_location
@@ -13,8 +14,9 @@ from graphc.ir.traversal import depends_on, topological_order
 from graphc.ops.elementwise import astype
 from graphc.symbolic.index.composition import Flow, Mode, budget_error
 from graphc.symbolic.index.elimination import eliminated
-from graphc.symbolic.index.forms import index, variables_for
+from graphc.symbolic.index.forms import index
 from graphc.symbolic.index.known_sums import Assumption
+from graphc.symbolic.index.loops import loop_cotangents
 from graphc.symbolic.index.raising import TermRaiser
 from graphc.symbolic.index.simplification import Simplifier
 from graphc.symbolic.index.terms import Read, Term
@@ -68,9 +70,9 @@ class Engine:
         order = topological_order(outputs)
         self._outputs = dict(outputs)
         self._wrt = list(dict.fromkeys(wrt))
-        active = {
-            n for n in depends_on(order, [w for w in self._wrt if w in set(order)]) if is_float(n.dtype)
-        }
+        below = set(order)
+        moving = depends_on(order, [w for w in self._wrt if w in below])
+        self._moving = active = {n for n in moving if is_float(n.dtype)}
         self._flow = Flow(order, active, [o for o in outputs if o in active], prefix)
         self._prefix = prefix
         self._simplifier = Simplifier(order, assume)
@@ -118,17 +120,18 @@ class Engine:
         reads: dict[Tensor, Read | None] = {}
         for output, cotangent in self._outputs.items():
             if output in self._flow.differentials or output in set(self._wrt):
-                made = self._flow.differentials.get(output)
-                names = made.variables if made else variables_for(output)
+                names = self._flow.variables(output)
                 reads[output] = None if cotangent is None else Read(cotangent, index(names))
+            if output in self._flow.loops and cotangent is not None:
+                self._turn_round(output, cotangent)
         for node in sorted(needed, key=self._order.__getitem__, reverse=True):
             stops = needed[node]
             self._check_growth(node, stops)
             let = self._let(node, stops, self._flow.composed(node, stops, reads))
             lets[node] = let
-            if node in self._flow.differentials:
-                names = self._flow.differentials[node].variables
-                reads[node] = Read(let.tensor, index(names), let.guarding)
+            if node in self._flow.loops:
+                self._turn_round(node, let.tensor)
+            reads[node] = Read(let.tensor, index(self._flow.variables(node)), let.guarding)
         return Outcome(lets, self.mode, tuple(dict.fromkeys(self._residue)), self._flow)
 
     def _needed(self, mode: Mode) -> dict[Tensor, set[Tensor]]:
@@ -144,6 +147,24 @@ class Engine:
             needed[node] = stops
             stack += [s for s in stops if s not in self._flow.outputs or self._flow.users(s)]
         return needed
+
+    def _turn_round(self, loop: Tensor, cotangent: Tensor) -> None:
+        """Derive a loop: the step by this engine, the loop over it by the recurrence turned round."""
+        if self._prefix:
+            raise UnsupportedError(
+                "a Jacobian through a loop is not derived", op="symbolic.jacobian", location=loop.location,
+                remedy="derive a scalar of it, or the product with a cotangent: gc.symbolic.vjp",
+            )  # fmt: skip
+
+        def derive(seeds: Mapping[Tensor, Tensor], wrt: Sequence[Tensor]) -> Mapping[Tensor, Tensor]:
+            inner = Engine(seeds, wrt, "everywhere", self._budget)
+            outcome = inner.outcome()
+            self._residue += outcome.residue
+            return {n: let.tensor for n, let in outcome.lets.items()}
+
+        wanted = [p for p, i in enumerate(loop.inputs) if i in self._flow.reaching and i in self._moving]
+        with inheriting(loop.origins, "backward"):
+            self._flow.loop_cotangents[loop] = loop_cotangents(loop, cotangent, wanted, derive)
 
     def _let(self, node: Tensor, stops: set[Tensor], composed: Sequence[Term]) -> Let:
         left: list[Term] = []
