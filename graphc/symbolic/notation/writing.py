@@ -153,8 +153,7 @@ def _written(formula: Formula, pen: Pen, done: dict[int, Written]) -> Written:
         case Array(element, indices):
             return pen.array(put(element), all_of(indices)), ATOM
         case Big(sign, indices, body):
-            chain = isinstance(body, Product) and not body.sign and _is_dotted(body)
-            return pen.big(sign, all_of(indices), put(body, FRACTION if chain else BIG)), BIG
+            return pen.big(sign, all_of(indices), put(body, BIG)), BIG
         case Relation(left, sign, right):
             return pen.relation(put(left, SUM), sign, put(right, SUM)), RELATION
         case Partial(above, below_line):
