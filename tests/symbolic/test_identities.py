@@ -48,9 +48,8 @@ def _derived(identity: Identity) -> tuple[Any, str, Any, Any]:
     for tensor, value in inputs:
         holds = identity.ones and tensor.name == identity.ones
         values[tensor] = value / value.sum(axis=-1, keepdims=True) if holds else value
-    needed = set(topological_order([derivation.result]))
-    given = {t: v for t, v in values.items() if t in needed}
-    (found,) = gc.interpret([derivation.result], given)
+    # The inputs are asked for too, so that every symbolic size has one that tells it.
+    found, *_ = gc.interpret([derivation.result, *tensors], values)
     expected = np.asarray(identity.value(*values.values()))
     return derivation, text(matrix_formula(derivation.result, names)), found, expected
 

@@ -58,7 +58,7 @@ class Contraction:
         """The product over ``kept`` axes, summed over the variables; None of no factors at all."""
         left = [v for v in variables if self._uses(v)]
         while left:
-            v = min(left, key=lambda v: (self._cost(v), self._position(v)))
+            v = min(left, key=lambda v: (self._cost(v), *self._positions(v)))
             self._eliminate(v, left, kept)
             left = [u for u in left if u is not v and self._uses(u)]
         return self._product(kept)
@@ -68,7 +68,15 @@ class Contraction:
         return any(v in o.variables for o in self._operands)
 
     def _position(self, v: Variable) -> int:
-        return next(i for i, o in enumerate(self._operands) if v in o.variables)
+        return self._positions(v)[0]
+
+    def _positions(self, v: Variable) -> tuple[int, int]:
+        """The first and the last factor that has the variable: of equal costs, the chain goes from the left.
+
+        So an error comes back layer by layer, and the sum over the batch is last.
+        """
+        found = [i for i, o in enumerate(self._operands) if v in o.variables]
+        return found[0], found[-1]
 
     def _cost(self, v: Variable) -> float:
         size = 1.0

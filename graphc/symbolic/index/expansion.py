@@ -14,6 +14,7 @@ import sympy
 from graphc.ir.tensor import Tensor
 from graphc.ops import elementwise as ew
 from graphc.ops.linear_algebra import EINSUM, MATMUL
+from graphc.ops.shape import TRANSPOSE
 from graphc.symbolic.functions import sigmoid
 from graphc.symbolic.index.affine import fresh
 from graphc.symbolic.index.differentials import product_term
@@ -83,7 +84,7 @@ def written_out(terms: Sequence[Term]) -> list[Term] | None:
     for term in terms:
         made = term
         for atom, exponent in term.factors:
-            if exponent == 1 and isinstance(atom, Read) and _is_written(atom.tensor, tensors):
+            if exponent == 1 and isinstance(atom, Read) and atom.index and _is_written(atom.tensor, tensors):
                 made = _replaced(made, atom)
                 changed = True
         found.append(made)
@@ -91,7 +92,11 @@ def written_out(terms: Sequence[Term]) -> list[Term] | None:
 
 
 def _is_written(node: Tensor, tensors: set[Tensor]) -> bool:
-    return node.op in (MATMUL, EINSUM) and node.name is None and any(i in tensors for i in node.inputs)
+    if node.op not in (MATMUL, EINSUM) or node.name is not None:
+        return False
+    # Terms read what is transposed from its source.
+    sources = [i.inputs[0] if i.op is TRANSPOSE and i.name is None else i for i in node.inputs]
+    return any(i in tensors for i in sources)
 
 
 def _replaced(term: Term, read: Read) -> Term:

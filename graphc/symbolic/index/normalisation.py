@@ -24,7 +24,7 @@ from graphc.symbolic.functions import sigmoid
 from graphc.symbolic.index.affine import Affine
 from graphc.symbolic.index.gathering import broadcast_read, viewed_index
 from graphc.symbolic.index.terms import Atom, Call, Read, Term, multiplied
-from graphc.symbolic.local import OUT, local_form, read_symbol
+from graphc.symbolic.local import OUT, exact_number, local_form, read_symbol
 from graphc.symbolic.scalar import SCALAR_FORMS
 
 _VIEWS = (shape.TRANSPOSE, shape.BROADCAST_TO, shape.RESHAPE)
@@ -82,6 +82,10 @@ class Normaliser:
             if isinstance(atom, Read):
                 atom, sign = self._read(atom)
                 constant = constant * (sign if exponent % 2 else 1)
+                while (scale := _scale(atom)) is not None:
+                    constant = constant * scale[1] ** exponent
+                    atom, sign = self._read(Read(scale[0], atom.index, atom.guarding))
+                    constant = constant * (sign if exponent % 2 else 1)
                 if exponent < 0 and atom.tensor in self._roots:
                     atom, exponent = Read(self._roots[atom.tensor], atom.index, atom.guarding), 2 * exponent
             elif isinstance(atom, Call):
@@ -168,8 +172,22 @@ class Normaliser:
         return None
 
 
+def _scale(read: Read) -> tuple[Tensor, Any] | None:
+    """The tensor and the rational number that the read one is the product of: ½ a y is ½ times a y."""
+    node = read.tensor
+    if node.name is not None or node.op not in (ew.MULTIPLY, ew.DIVIDE):
+        return None
+    for x, factor in (node.inputs, node.inputs[::-1]) if node.op is ew.MULTIPLY else (node.inputs,):
+        if factor.op.name != "constant" or factor.shape != () or not same_shape(x.shape, node.shape):
+            continue
+        value = exact_number(factor.attrs["value"])
+        if value is not None and value.is_Rational and value != 0 and is_float(x.dtype):
+            return x, value if node.op is ew.MULTIPLY else 1 / value
+    return None
+
+
 def _opened(node: Tensor, index: tuple[Affine, ...]) -> tuple[Affine, ...] | None:
-    """Where the reshaped tensor is read, if that is at plain variables: A ⊗ B at 4 q + r is A at q, B at r."""
+    """Where the reshaped tensor is read, if at plain variables: A ⊗ B at 4 q + r is A at q, B at r."""
     if all(e.variable is not None for e in index):
         return None
     found = viewed_index(node, index)
@@ -187,18 +205,19 @@ def _outer_operands(atom: Atom) -> list[Read] | None:
 
 
 def _cancelled(factors: tuple[tuple[Atom, int], ...]) -> tuple[tuple[Atom, int], ...]:
-    """The factors with products below the line opened where a factor above cancels: b / (a b) is 1 / a."""
+    """The factors with products and quotients below the line opened where that cancels: b / (a b) is 1 / a."""
     found = dict(factors)
     for atom, exponent in factors:
         if exponent > 0 or not isinstance(atom, Read) or atom.tensor.name is not None:
             continue
         node = atom.tensor
-        if node.op is not ew.MULTIPLY or atom.guarding:
+        if node.op not in (ew.MULTIPLY, ew.DIVIDE) or atom.guarding:
             continue
-        parts = [Read(x, broadcast_read(x, node, atom.index)) for x in node.inputs]
-        if any(found.get(p, 0) > 0 for p in parts):
+        first, second = (Read(x, broadcast_read(x, node, atom.index)) for x in node.inputs)
+        parts = [(first, exponent), (second, exponent if node.op is ew.MULTIPLY else -exponent)]
+        if any(found.get(p, 0) * n < 0 for p, n in parts):
             rest = [(a, n) for a, n in found.items() if a != atom]
-            found = dict(multiplied([*rest, *[(p, exponent) for p in parts]]))
+            found = dict(multiplied([*rest, *parts]))
     return tuple(found.items())
 
 

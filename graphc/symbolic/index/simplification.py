@@ -23,6 +23,7 @@ from graphc.symbolic.index.normalisation import Normaliser
 from graphc.symbolic.index.terms import Guard, Read, Term, decided, merged, multiplied, reads_of
 
 EXPANDED = 8  # terms; more are not multiplied out
+_WRITTEN = 3  # products of products that are written as sums
 _NAMES = "abcdefgh"
 
 
@@ -74,14 +75,13 @@ class Simplifier:
             rules.append("equal terms")
         fewer = self._expanded(fewer, above, rules)
         short = factored(fewer, outputs)
-        if len(fewer) > 1 and (other := written_out(fewer)) is not None:
-            other = merged([self._normaliser.normalised(t) for t in other])
+        plain = fewer
+        for _ in range(_WRITTEN if len(fewer) > 1 else 0):
+            if (other := written_out(plain)) is None:
+                break
+            other = plain = merged([self._normaliser.normalised(t) for t in other])
             candidate = factored(other, outputs)
-            # A product read as one node is written in full all the same: it counts as its factors.
-            if (len(candidate), complexity(candidate)) < (
-                len(short),
-                complexity(short) + _products_in(short),
-            ):
+            if (len(candidate), _letters(candidate)) < (len(short), _letters(short)):
                 rules.append("product written out")
                 fewer, short = other, candidate
         if len(fewer) > 1 and (other := _equated(fewer, outputs)) is not None:
@@ -169,12 +169,10 @@ def _own_variables(term: Term, position: int) -> set[Variable]:
     }
 
 
-def _products_in(terms: Iterable[Term]) -> int:
-    return sum(
-        r.tensor.op in (MATMUL, EINSUM) and r.tensor.name is None
-        for t in terms
-        for r in reads_of(a for a, _ in t.factors)
-    )
+def _letters(terms: Iterable[Term]) -> int:
+    """How many elements are read; a product read from one node is written in full all the same, as two."""
+    reads = [r for t in terms for r in reads_of(a for a, _ in t.factors)]
+    return len(reads) + sum(r.tensor.op in (MATMUL, EINSUM) and r.tensor.name is None for r in reads)
 
 
 def _one(term: Term | None) -> list[Term] | None:

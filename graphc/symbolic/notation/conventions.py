@@ -149,6 +149,11 @@ def _transposed_convolution(node: Tensor, parts: Parts) -> Formula:
     u, w = parts
     stride, dilation, padding, groups = _of(node)
     if all(s == 1 for s in stride):
+        reaches = [d * (k - 1) for d, k in zip(dilation, node.inputs[1].shape[2:], strict=True)]
+        if all(same(a, r) and same(b, r) for (a, b), r in zip(padding, reaches, strict=True)):
+            # All that is wide is cut off again: the plain correlation.
+            filter_ = turned_round(w, len(stride))
+            return Product((filter_, u), "⊗", _geometry((), dilation, (), groups))
         return Product((turned_round(w, len(stride)), u), "⊛", _geometry((), dilation, padding, groups))
     return Product((w, u), "⊗ᵀ", _geometry(stride, dilation, padding, groups))
 

@@ -14,13 +14,16 @@ Source of the signs: Qiu Xipeng, *Neural Networks and Deep Learning*, sections 5
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
 
 from graphc.errors import GraphError
 from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import topological_order
 from graphc.symbolic.naming import Names
-from graphc.symbolic.notation.contraction import Contraction, opaque
-from graphc.symbolic.notation.formula import Formula, name_of
+from graphc.symbolic.notation.contraction import Contraction, opaque, product
+from graphc.symbolic.notation.conventions import times_formula
+from graphc.symbolic.notation.formula import ONES, Call, Formula, Product, Transpose, name_of
 from graphc.symbolic.notation.op_notation import value_of
 from graphc.symbolic.notation.rendering import rendered
 
@@ -60,9 +63,31 @@ def matrix_formula(
             values[node] = value_of(node, values, lambda n: name_of(n, words))
         for factor in values[node].factors:
             _check(factor.atom.formula, node, budget)
-    formula = rendered(values[tensor])
+    formula = rendered(_filled(values[tensor], tensor))
     _check(formula, tensor, budget)
     return formula
+
+
+def _filled(value: Contraction, tensor: Tensor) -> Contraction:
+    """A matrix of equal elements as that number times 1 1ᵀ; what is repeated along last axes as up(x)."""
+    covered = {a for f in value.factors for a in f.axes} & set(value.kept)
+    if len(value.kept) == 2 and not covered and not value.summed:
+        return product([value, opaque(Product((ONES, Transpose(ONES))), tensor.shape)], tensor.shape)
+    count = len(covered)
+    if len(value.kept) < 3 or not covered or set(value.kept[:count]) != covered or count == len(value.kept):
+        return value
+    scalars = tuple(f for f in value.factors if not f.axes)
+    inner = replace(
+        value,
+        coefficient=Fraction(1),
+        factors=tuple(f for f in value.factors if f.axes),
+        axes=value.kept[:count],
+    )
+    below = times_formula([a.size for a in value.kept[count:]])
+    found = opaque(Call("up", (rendered(inner),), (below,)), tensor.shape)
+    return replace(
+        found, coefficient=value.coefficient, decimal=value.decimal, factors=(*scalars, *found.factors)
+    )
 
 
 def _check(formula: Formula, node: Tensor, budget: int) -> None:

@@ -232,7 +232,8 @@ class MatrixProduct:
         return True
 
     def _matrix_products(self) -> bool:
-        for axis in self._summed():
+        # Where the order matters, as in Σ_n ((δ Wᵀ) ⊙ S), the sum over rows, which are a batch, comes last.
+        for axis in sorted(self._summed(), key=lambda a: sum(k.start is a for k in self.lines)):
             meeting = self._lines_at(axis)
             if len(meeting) != 2:
                 continue

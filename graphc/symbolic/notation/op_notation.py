@@ -134,7 +134,7 @@ def sum_of(values: list[tuple[Contraction, int]], shape: tuple[Dim, ...]) -> Con
 
 def _is_row_sum(value: Contraction) -> bool:
     """Whether it is a sum over one axis of a matrix that the axis was kept for, with one element."""
-    return len(value.axes) == 2 and len(value.kept) == 1 and len(value.summed) == 1
+    return len(value.kept) == 1 and len(value.summed) == 1
 
 
 def _is_algebraic(value: Contraction) -> bool:
@@ -341,7 +341,10 @@ def _kronecker(value: Contraction, node: Tensor) -> Contraction | None:
         return None
     rows, columns = node.shape
     a, b, c, d = node.inputs[0].shape
-    ways = {(value.axes[0], value.axes[2]): 0, (value.axes[1], value.axes[3]): 1}
+    ways: dict[tuple[Axis | None, ...], int] = {
+        (value.axes[0], value.axes[2]): 0,
+        (value.axes[1], value.axes[3]): 1,
+    }
     order = [ways.get(f.axes) for f in value.factors]
     if sorted(map(str, order)) != ["0", "1"] or not (same(rows, a * b) and same(columns, c * d)):
         return None
@@ -467,7 +470,7 @@ def _where(node: Tensor, inputs: list[Contraction]) -> Contraction:
 
 
 def _is_index_check(node: Tensor) -> bool:
-    """Whether an index below 0 is moved out of range, where a check will find it: what is left is the index."""
+    """Whether an index below 0 is moved out of range, where a check finds it: what is left is the index."""
     condition, x, y = node.inputs
     return (
         condition.op.name == "less"
