@@ -110,7 +110,7 @@ class TermRaiser:
             if v not in present:
                 constant_ = constant_ * v.size
         if not operands and masks:
-            ones = self._ones([v for v in [*axes, *in_order(present)] if v in present])
+            ones = self._ones(v for v in dict.fromkeys([*axes, *in_order(present)]) if v in present)
             operands = [Operand(None, ones, present)]
         elif masks:
             covered = frozenset().union(*[o.variables for o in operands])
