@@ -35,6 +35,7 @@ class Normaliser:
     """What a graph's nodes let a term be written by."""
 
     def __init__(self, nodes: Sequence[Tensor]) -> None:
+        self._graph = set(nodes)  # derivatives with names are not taken apart
         self._same = _representatives(nodes)
         self._nodes = [n for n in nodes if n.inputs and is_float(n.dtype) and self._same.get(n, n) is n]
         self._products: dict[Tensor, list[tuple[Tensor, int]]] = {}
@@ -82,7 +83,7 @@ class Normaliser:
             if isinstance(atom, Read):
                 atom, sign = self._read(atom)
                 constant = constant * (sign if exponent % 2 else 1)
-                while (scale := _scale(atom)) is not None:
+                while (scale := self._scale(atom)) is not None:
                     constant = constant * scale[1] ** exponent
                     atom, sign = self._read(Read(scale[0], atom.index, atom.guarding))
                     constant = constant * (sign if exponent % 2 else 1)
@@ -90,7 +91,7 @@ class Normaliser:
                     atom, exponent = Read(self._roots[atom.tensor], atom.index, atom.guarding), 2 * exponent
             elif isinstance(atom, Call):
                 atom = self._call(atom)
-            outer = _outer_operands(atom) if exponent == 1 else None
+            outer = self._outer_operands(atom) if exponent == 1 else None
             factors += [(atom, exponent)] if outer is None else [(r, 1) for r in outer]
         return replace(term, constant=constant, factors=_cancelled(multiplied(factors)))
 
@@ -138,6 +139,32 @@ class Normaliser:
             return made_call
         return Read(node, reads[0].index)
 
+    def _scale(self, read: Read) -> tuple[Tensor, Any] | None:
+        """The tensor and the rational number that the read one is the product of: ½ a y is ½ times a y."""
+        node = read.tensor
+        if node.name is not None or node.op not in (ew.MULTIPLY, ew.DIVIDE) or node not in self._graph:
+            return None
+        for x, factor in (node.inputs, node.inputs[::-1]) if node.op is ew.MULTIPLY else (node.inputs,):
+            if factor.op.name != "constant" or factor.shape != () or not same_shape(x.shape, node.shape):
+                continue
+            value = exact_number(factor.attrs["value"])
+            if value is not None and value.is_Rational and value != 0 and is_float(x.dtype):
+                return x, value if node.op is ew.MULTIPLY else 1 / value
+        return None
+
+    def _outer_operands(self, atom: Atom) -> list[Read] | None:
+        """The operands of an outer product: each has axes that the other has not."""
+        if not isinstance(atom, Read) or atom.guarding or atom.tensor not in self._graph:
+            return None
+        node = atom.tensor
+        if node.name is not None:
+            return None
+        if node.op is not ew.MULTIPLY or any(
+            same_shape(x.shape, node.shape) or not x.shape for x in node.inputs
+        ):
+            return None
+        return [Read(x, broadcast_read(x, node, atom.index)) for x in node.inputs]
+
     # -- products ------------------------------------------------------------------------------------
     def refolded(self, term: Term, above: Set[Tensor]) -> Term | None:
         """The term with products and reciprocals read from their nodes; None where there are none.
@@ -172,20 +199,6 @@ class Normaliser:
         return None
 
 
-def _scale(read: Read) -> tuple[Tensor, Any] | None:
-    """The tensor and the rational number that the read one is the product of: ½ a y is ½ times a y."""
-    node = read.tensor
-    if node.name is not None or node.op not in (ew.MULTIPLY, ew.DIVIDE):
-        return None
-    for x, factor in (node.inputs, node.inputs[::-1]) if node.op is ew.MULTIPLY else (node.inputs,):
-        if factor.op.name != "constant" or factor.shape != () or not same_shape(x.shape, node.shape):
-            continue
-        value = exact_number(factor.attrs["value"])
-        if value is not None and value.is_Rational and value != 0 and is_float(x.dtype):
-            return x, value if node.op is ew.MULTIPLY else 1 / value
-    return None
-
-
 def _opened(node: Tensor, index: tuple[Affine, ...]) -> tuple[Affine, ...] | None:
     """Where the reshaped tensor is read, if at plain variables: A ⊗ B at 4 q + r is A at q, B at r."""
     if all(e.variable is not None for e in index):
@@ -194,18 +207,8 @@ def _opened(node: Tensor, index: tuple[Affine, ...]) -> tuple[Affine, ...] | Non
     return found if all(e.variable is not None or e.is_constant for e in found) else None
 
 
-def _outer_operands(atom: Atom) -> list[Read] | None:
-    """The operands of an outer product: each has axes that the other has not."""
-    if not isinstance(atom, Read) or atom.tensor.name is not None or atom.guarding:
-        return None
-    node = atom.tensor
-    if node.op is not ew.MULTIPLY or any(same_shape(x.shape, node.shape) or not x.shape for x in node.inputs):
-        return None
-    return [Read(x, broadcast_read(x, node, atom.index)) for x in node.inputs]
-
-
 def _cancelled(factors: tuple[tuple[Atom, int], ...]) -> tuple[tuple[Atom, int], ...]:
-    """The factors with products and quotients below the line opened where that cancels: b / (a b) is 1 / a."""
+    """The factors with products and quotients below the line opened if that cancels: b / (a b) is 1 / a."""
     found = dict(factors)
     for atom, exponent in factors:
         if exponent > 0 or not isinstance(atom, Read) or atom.tensor.name is not None:

@@ -358,7 +358,7 @@ def _kronecker(value: Contraction, node: Tensor) -> Contraction | None:
 def _upsampled(value: Contraction, node: Tensor) -> Contraction | None:
     """Axes that each element is repeated along, merged with those it has: up_2(U).
 
-    Source of the name: Qiu Xipeng, *Neural Networks and Deep Learning*, section 5.3.2.
+    Source of the name: Qiu Xipeng, *Neural Networks and Deep Learning*, section 5.3.
     """
     used = {a for f in value.factors for a in f.axes}
     places = [(n, a) for n, a in zip(node.inputs[0].shape, value.axes, strict=True) if not same(n, 1)]
