@@ -29,7 +29,8 @@ PAGES = {
     "convolution": "docs/derivations/transposed-convolution.html",
 }
 _BLOCKS = re.compile(
-    r"^```python\n(?P<code>.*?)^```$|^(?P<mark><!-- formulas: (?P<name>\w+)(?: at (?P<point>\w+))? -->)\n```math\n.*?^```$",
+    r"^```python\n(?P<code>.*?)^```$|"
+    r"^(?P<mark><!-- formulas: (?P<name>\w+)(?: at (?P<point>\w+))? -->)\n```math\n.*?^```$",
     re.MULTILINE | re.DOTALL,
 )
 

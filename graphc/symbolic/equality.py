@@ -63,7 +63,7 @@ def equal(a: Tensor, b: Tensor, *, budget: int = BUDGET, seed: int = 0) -> Verdi
     and the sign of zero are left out, and a constant is the number its shortest decimal form says: what
     differs by the rounding of a constant (x/3 and x·0.3333333333333333) is unknown, not refuted.
 
-    Proofs are by normal form (``.proof``), refutations by values in 50 digits (``.counterexample``).
+    Proofs are by normal form (``.proof``), refutations by values in 200 digits (``.counterexample``).
     ``budget`` bounds the steps of the normal form; beyond it the answer is unknown, as it is where no law
     that is known decides.
 
@@ -119,6 +119,8 @@ def _proved(forms: NormalForms, a: Tensor, b: Tensor, variables: tuple[Variable,
         return "", "functions are nested too deep"
     except Undecided as answer:
         return "", f"no normal form: {answer}"
+    if forms.algebra.is_rounding(difference, left):
+        return "", "the normal forms differ by no more than constants are rounded"
     return "", f"the normal forms differ by {written(difference, variables)}"
 
 

@@ -22,7 +22,9 @@ from graphc.ops.sources import CONSTANT
 
 Array = np.ndarray[Any, Any]
 DIGITS = 50
-_LARGEST = 1e5  # of an exponent: beyond, the numbers themselves are astronomical
+# Of an exponent: beyond, what is left of 1 + exp(−x) after the 1 is lost needs ever more digits.
+_LARGEST = 50.0
+_LARGEST_ERF = 6.0
 UNDEFINED = mpmath.nan
 
 
@@ -35,14 +37,16 @@ def exact_values(
     known: Mapping[Tensor, Array],
     sizes: Mapping[str, int],
     constants: Mapping[Tensor, Array] | None = None,
+    digits: int = DIGITS,
 ) -> list[Array]:
     """The outputs, floats as arrays of mpmath numbers, NaN where undefined.
 
-    ``constants`` may give other values to constants. Raises UnsupportedError for ops without an exact
-    meaning, Beyond for values out of reach.
+    ``constants`` may give other values to constants. Values out of a range in which the digits hold raise
+    Beyond: where 1 + exp(−1000) is 1 to all digits, what is left of it would be rounding. Raises UnsupportedError for ops without an exact
+    meaning.
     """
     values: dict[Tensor, Array] = {}
-    with mpmath.workdps(DIGITS), np.errstate(all="ignore"):
+    with mpmath.workdps(digits), np.errstate(all="ignore"):
         for node in topological_order(outputs, stop=known):
             if node in known:
                 value = known[node]
@@ -172,9 +176,21 @@ def _cast(node: Tensor, x: Array) -> Any:
 
 # -- functions of numbers --------------------------------------------------------------------------------
 def _exp(x: Any) -> Any:
-    if x > _LARGEST:
+    if abs(x) > _LARGEST:
         raise Beyond
     return mpmath.exp(x)
+
+
+def _tanh(x: Any) -> Any:
+    if abs(x) > _LARGEST:
+        raise Beyond
+    return mpmath.tanh(x)
+
+
+def _erf(x: Any) -> Any:
+    if abs(x) > _LARGEST_ERF:
+        raise Beyond
+    return mpmath.erf(x)
 
 
 def _log(x: Any) -> Any:
@@ -236,8 +252,8 @@ _ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "square": lambda x: x * x, "reciprocal": lambda x: 1 / x if x != 0 else UNDEFINED,
     "sin": mpmath.sin, "cos": mpmath.cos, "tan": mpmath.tan,
     "arcsin": mpmath.asin, "arccos": mpmath.acos, "arctan": mpmath.atan,
-    "sinh": lambda x: (_exp(x) - _exp(-x)) / 2, "cosh": lambda x: (_exp(x) + _exp(-x)) / 2, "tanh": mpmath.tanh,
-    "arcsinh": mpmath.asinh, "arccosh": mpmath.acosh, "arctanh": _atanh, "erf": mpmath.erf,
+    "sinh": lambda x: (_exp(x) - _exp(-x)) / 2, "cosh": lambda x: (_exp(x) + _exp(-x)) / 2, "tanh": _tanh,
+    "arcsinh": mpmath.asinh, "arccosh": mpmath.acosh, "arctanh": _atanh, "erf": _erf,
     "sigmoid": _sigmoid, "softplus": lambda x: mpmath.log(1 + _exp(x)), "relu": lambda x: max(x, 0),
     "stop_gradient": lambda x: x,
     "add": lambda x, y: x + y, "subtract": lambda x, y: x - y, "multiply": lambda x, y: x * y,

@@ -144,7 +144,7 @@ def _derived(
         gradients.append(zero)
     return TensorDerivation(
         y, chosen, restructured(wrt, gradients), outcome.mode, tuple(gradients), outcome,
-        tuple(topological_order([y, *chosen])), cotangent, prefix,
+        tuple(topological_order([y, *chosen])), cotangent, prefix, tuple(assume),
     )  # fmt: skip
 
 

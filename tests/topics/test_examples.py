@@ -11,7 +11,9 @@ ROOT = Path(__file__).parents[2]
 PRINTED = {
     "01_neuron": "accuracy 100.0%",
     "04_universal_approximation": "largest error at 256 units: 0.",
+    "05_product_of_jacobians": "factors: (1, 3) · (3, 4) · (4, 5) · (5, 64)",
     "06_computational_graph": "= 1 × (-0.25) × 1 × 1 × (-1) × 1 × 1\n      = 0.25\n",
+    "07_automatic_differentiation": "32 → 1: 32 forward or 1 reverse sweeps; 1 → 32: 1 forward or 32 reverse",
     "08_non_convex": "a saddle at w = (0.000, 0.000)",
     "09_vanishing_gradients": "first layer / last layer",
     "10_activation_functions": "saturates at 0 on the left, 1 on the right",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import count
 from typing import TypeAlias
 
 from graphc.ir.dimension import Dim, is_nonnegative, same, simplified
@@ -19,16 +20,21 @@ Interval: TypeAlias = "tuple[Dim, Dim] | None"
 
 
 class Variable:
-    """An index that runs over 0 … size − 1; its own identity. ``letter`` is a wish for printing."""
+    """An index that runs over 0 … size − 1; its own identity. ``letter`` is a wish for printing.
 
-    __slots__ = ("letter", "size")
+    ``serial`` counts the variables of the process: what is ordered by it comes out the same in every run.
+    """
+
+    __slots__ = ("letter", "serial", "size")
+    _count = count()
 
     def __init__(self, size: Dim, letter: str = "") -> None:
         self.size = size
         self.letter = letter
+        self.serial = next(self._count)
 
     def __repr__(self) -> str:
-        return f"{self.letter or 'v'}{id(self) % 997}"
+        return f"{self.letter or 'v'}{self.serial:09d}"
 
     @property
     def interval(self) -> Interval:
@@ -187,6 +193,11 @@ class Affine:
         for key, c in self.parts.items():
             result += _substituted_key(key, new).times(c)
         return result
+
+
+def in_order(variables: Iterable[Variable]) -> list[Variable]:
+    """The variables in the order in which they were made: sets have none that is the same in every run."""
+    return sorted(variables, key=lambda v: v.serial)
 
 
 def variables_of(key: Key) -> frozenset[Variable]:

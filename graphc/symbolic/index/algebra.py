@@ -789,6 +789,11 @@ class Algebra:
             parts.append(self.scale(unit, sympy.sympify(c)))
         return self.add(*parts)
 
+    def is_rounding(self, difference: Sum, whole: Sum) -> bool:
+        """Whether all constants of a difference are tiny beside those of what it is a difference of."""
+        largest = max((abs(t.constant) for t in whole.terms if t.constant.is_Rational), default=ZERO)
+        return all(t.constant.is_Rational and abs(t.constant) < largest / 10**6 for t in difference.terms)
+
     # -- comparison ----------------------------------------------------------------------------------
     def vanishes(self, total: Sum) -> bool:
         """Whether a sum is shown to be 0 wherever it is defined."""

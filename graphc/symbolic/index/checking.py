@@ -25,6 +25,7 @@ from graphc.symbolic.index.affine import Affine, Gather
 from graphc.symbolic.index.definitions import Definition
 from graphc.symbolic.index.derivation import Side, TensorDerivation, TensorStep
 from graphc.symbolic.index.evaluation import Array, Evaluator, TooLarge
+from graphc.symbolic.index.simplification import KNOWN_SUM
 from graphc.symbolic.index.terms import Term, indices_of, reads_of
 from graphc.symbolic.local import OUT, exact_number
 
@@ -86,7 +87,11 @@ class _Point:
         if derivation.cotangent is not None:
             outside = topological_order([derivation.cotangent])
             sources |= {n: self._drawn(n, attempt) for n in outside if _is_source(n) and n not in sources}
+        for assumption in derivation.assumptions:
+            if assumption.tensor in sources:
+                sources[assumption.tensor] = _rows_of_one(sources[assumption.tensor], assumption.axis)
         self._values = self._run(self._order, sources)
+        self._assumed = all(a.tensor in sources for a in derivation.assumptions)
         self._more: dict[Tensor, Array] = {}
 
     @property
@@ -144,8 +149,8 @@ class _Point:
     # -- sides ---------------------------------------------------------------------------------------
     def difference(self, step: TensorStep) -> float | None:
         """The relative difference of a step's sides; None where they cannot be written out."""
-        if step.sides is None:
-            return None
+        if step.sides is None or (KNOWN_SUM in step.rule and not self._assumed):
+            return None  # what was assumed of a computed tensor need not hold at a random point
         first, second = step.sides
         try:
             if first.kind == "derivative":
@@ -264,6 +269,12 @@ class _Point:
         once, twice = (4 * middle - wide) / 3, (4 * narrow - middle) / 3
         best = (16 * twice - once) / 15
         return best, np.abs(best - twice)
+
+
+def _rows_of_one(values: Array, axis: int) -> Array:
+    """Positive numbers that add up to 1 along the axis."""
+    positive = np.abs(values) + 0.1
+    return np.asarray(positive / positive.sum(axis=axis, keepdims=True))
 
 
 def _settles(slope: Any, error: Any) -> bool:

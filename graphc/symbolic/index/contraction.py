@@ -14,7 +14,7 @@ from graphc.ops.reductions import cumsum
 from graphc.ops.reductions import sum as sum_over
 from graphc.ops.shape import flip
 from graphc.ops.sources import filled
-from graphc.symbolic.index.affine import Affine, Variable, of
+from graphc.symbolic.index.affine import Affine, Variable, in_order, of
 from graphc.symbolic.index.convolving import as_convolution
 from graphc.symbolic.index.gridding import Grid, counted, joined, union
 from graphc.symbolic.index.reading import Views
@@ -120,7 +120,7 @@ class Contraction:
 
     def _masked(self, group: Sequence[Operand], masks: Sequence[Guard]) -> Grid:
         """The product where the guards hold, else 0: chosen, not multiplied."""
-        needed = union([*[_axes(o) for o in group], *[list(m.value.variables) for m in masks]])
+        needed = union([*[_axes(o) for o in group], *[in_order(m.value.variables) for m in masks]])
         for o in [o for o in self._operands if o not in group]:
             if o.variables <= set(needed) and o.risky:
                 group = [*group, o]
@@ -236,7 +236,7 @@ def _axes(operand: Operand) -> list[Variable]:
 
 def _ordered(e: Affine) -> list[Variable]:
     plain = [k for k in e.parts if isinstance(k, Variable)]
-    return [*plain, *sorted(e.variables - set(plain), key=id)]
+    return [*plain, *in_order(e.variables - set(plain))]
 
 
 def _without(grid: Grid, gone: set[Variable]) -> Grid:

@@ -14,7 +14,7 @@ from graphc.ir.tensor import Tensor
 from graphc.ops import convolution as conv
 from graphc.ops.shape import flip, reshape, transpose
 from graphc.ops.windows import window_count
-from graphc.symbolic.index.affine import Affine, Variable, of, product_of, radix_order
+from graphc.symbolic.index.affine import Affine, Variable, in_order, of, product_of, radix_order
 from graphc.symbolic.index.gridding import Grid
 from graphc.symbolic.index.reading import Views
 from graphc.symbolic.index.terms import Guard, Read
@@ -127,7 +127,7 @@ def _windowed(
     batch = [v for v in axes if v in plain and v not in rest]
     shared = [v for v in axes if v in plain and v in rest]
     outer = [v for v in axes if v in rest and v not in plain]
-    inner = [v for v in plain if v in gone and v in rest]
+    inner = in_order(v for v in plain if v in gone and v in rest)
     if set(batch) | set(shared) | set(inner) != plain or set(outer) | set(shared) | set(inner) != rest:
         return None
     x_grid = views.grid(Read(x.tensor, tuple(index)), ())
@@ -271,7 +271,7 @@ def _transposed(
     batch = [v for v in rest if v in u_rest and v not in w_rest]
     shared = [v for v in rest if v in u_rest and v in w_rest]
     channels = [v for v in rest if v in w_rest and v not in u_rest]
-    inner = [v for v in u_rest if v in gone and v in w_rest]
+    inner = in_order(v for v in u_rest if v in gone and v in w_rest)
     if set(batch) | set(shared) | set(inner) != u_rest or set(channels) | set(shared) | set(inner) != w_rest:
         return None
     u_grid, w_grid = views.grid(u, ()), views.grid(w, ())

@@ -29,7 +29,7 @@ def measured(term: Term, kept: Iterable[Variable]) -> tuple[float, float]:
     largest = max(map(extent, operands), default=1.0)
     operands += [set(g.value.variables) for g in term.guards]
     staying = set(kept)
-    left = {v for v in term.bound if v not in staying}
+    left = [v for v in term.bound if v not in staying]
     while True:
         groups = {v: [o for o in operands if v in o] for v in left}
         joined = {v: set().union(*g) for v, g in groups.items() if g}
@@ -41,7 +41,7 @@ def measured(term: Term, kept: Iterable[Variable]) -> tuple[float, float]:
         gone = {u for u in joined[v] if u in left and not any(u in o for o in operands)}
         operands.append(joined[v] - gone)
         largest = max(largest, extent(operands[-1]))
-        left -= gone
+        left = [u for u in left if u not in gone]
     return (total + extent(set().union(*operands)) if operands else total + 1), largest
 
 

@@ -18,6 +18,7 @@ from graphc.symbolic.index.affine import Variable, of
 from graphc.symbolic.index.definitions import Definition, definition
 from graphc.symbolic.index.engine import Let, Outcome
 from graphc.symbolic.index.formulas import IndexFormulas, Letters
+from graphc.symbolic.index.known_sums import Assumption
 from graphc.symbolic.index.terms import Read, Term, reads_of
 from graphc.symbolic.naming import Names
 from graphc.symbolic.notation import (
@@ -96,6 +97,7 @@ class TensorDerivation(Derivation):
     order: tuple[Tensor, ...] = field(repr=False)
     cotangent: Tensor | None = field(default=None, repr=False)
     prefix: tuple[Any, ...] = field(default=(), repr=False)
+    assumptions: tuple[Assumption, ...] = field(default=(), repr=False)
     errors: tuple[float | None, ...] = field(default=(), repr=False)
 
     @property

@@ -77,7 +77,7 @@ def _single(term: Term) -> Step:
 
 
 def _equations(term: Term) -> list[Guard]:
-    return sorted((g for g in term.guards if g.equal), key=lambda g: len(g.value.parts))
+    return sorted((g for g in term.guards if g.equal), key=lambda g: (len(g.value.parts), repr(g)))
 
 
 def _unit(term: Term) -> Step:

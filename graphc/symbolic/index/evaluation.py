@@ -15,7 +15,7 @@ import sympy
 from graphc.ir.dimension import Dim, Shape, evaluate_dim, symbols_of
 from graphc.ir.tensor import Tensor
 from graphc.symbolic.functions import absorbing_product, rint, sigmoid
-from graphc.symbolic.index.affine import Affine, Digit, Gather, Key, Variable
+from graphc.symbolic.index.affine import Affine, Digit, Gather, Key, Variable, in_order
 from graphc.symbolic.index.terms import Atom, Call, Read, Term
 from graphc.symbolic.local import read_symbol
 
@@ -52,7 +52,7 @@ class Evaluator:
         return result
 
     def _written(self, term: Term) -> tuple[Array, list[Array], Array]:
-        variables = list(dict.fromkeys([*term.bound, *sorted(term.free, key=id)]))
+        variables = list(dict.fromkeys([*term.bound, *in_order(term.free)]))
         extent = [self.size(v.size) for v in variables]
         if np.prod(extent, dtype=float) > LARGEST:
             raise TooLarge

@@ -14,7 +14,7 @@ from graphc.ir.tensor import Tensor
 from graphc.ops import elementwise as ew
 from graphc.ops.shape import broadcast_to
 from graphc.ops.sources import filled
-from graphc.symbolic.index.affine import Affine, Variable, constant, radix_order, within
+from graphc.symbolic.index.affine import Affine, Variable, constant, in_order, radix_order, within
 from graphc.symbolic.index.contraction import Contraction, Operand
 from graphc.symbolic.index.convolving import as_transposed_convolution
 from graphc.symbolic.index.gridding import Grid, union
@@ -99,7 +99,7 @@ class TermRaiser:
         )
 
     def _term(self, term: Term, axes: Sequence[Variable], inside: frozenset[Guard]) -> tuple[Grid, bool]:
-        guards = [g for g in term.guards if g not in inside]
+        guards = sorted((g for g in term.guards if g not in inside), key=repr)
         absorbed = _absorbed(term, guards)
         masks = sorted((g for g in guards if g not in absorbed), key=repr)
         constant_ = term.constant
@@ -110,11 +110,11 @@ class TermRaiser:
             if v not in present:
                 constant_ = constant_ * v.size
         if not operands and masks:
-            ones = self._ones([v for v in [*axes, *sorted(present, key=repr)] if v in present])
+            ones = self._ones(v for v in dict.fromkeys([*axes, *in_order(present)]) if v in present)
             operands = [Operand(None, ones, present)]
         elif masks:
             covered = frozenset().union(*[o.variables for o in operands])
-            missing = {v for v in summed if v in present and v not in covered}
+            missing = [v for v in summed if v in present and v not in covered]
             if missing:
                 operands.append(Operand(None, self._ones(missing), frozenset(missing)))
         contraction = Contraction(operands, masks, self._views, tuple(guards))
@@ -168,7 +168,7 @@ def ordered_variables(bracket: Bracket) -> tuple[Variable, ...]:
     """The bracket's variables as its reads have them, then those of guards alone."""
     free = bracket.variables
     read = [v for read in reads_of([bracket]) for e in read.index for v in _ordered(e) if v in free]
-    return tuple(dict.fromkeys([*read, *sorted(free, key=id)]))
+    return tuple(dict.fromkeys([*read, *in_order(free)]))
 
 
 def _ordered(e: Affine) -> list[Variable]:
@@ -177,7 +177,7 @@ def _ordered(e: Affine) -> list[Variable]:
         return order
     plain = [k for k in e.parts if isinstance(k, Variable)]
     rest = e.variables - set(plain)
-    return [*plain, *sorted(rest, key=id)]
+    return [*plain, *in_order(rest)]
 
 
 def _range(e: Affine, size: Any) -> tuple[Guard, Guard]:

@@ -22,6 +22,7 @@ from graphc.symbolic.index.known_sums import Assumption, KnownSums
 from graphc.symbolic.index.normalisation import Normaliser
 from graphc.symbolic.index.terms import Guard, Read, Term, decided, merged, multiplied, reads_of
 
+KNOWN_SUM = "known sum"
 EXPANDED = 8  # terms; more are not multiplied out
 _WRITTEN = 3  # products of products that are written as sums
 _NAMES = "abcdefgh"
@@ -99,7 +100,7 @@ class Simplifier:
         found = self._each(
             terms, lambda t: _one(self._normaliser.refolded(t, above)), "product by name", rules
         )
-        return self._each(found, self._summed, "known sum", rules)
+        return self._each(found, self._summed, KNOWN_SUM, rules)
 
     def _expanded(self, terms: list[Term], above: Set[Tensor], rules: list[str]) -> list[Term]:
         """The terms multiplied out, if that is shorter."""

@@ -277,7 +277,7 @@ def _index_code(e: Affine, numbers: Mapping[Variable, int]) -> str:
 
 def _key_code(key: Any, numbers: Mapping[Variable, int]) -> str:
     if isinstance(key, Variable):
-        return f"b{numbers[key]}" if key in numbers else f"v{id(key)}"
+        return f"b{numbers[key]}" if key in numbers else f"v{key.serial}"
     if hasattr(key, "modulus"):
         return f"({_index_code(key.value, numbers)}//{key.divisor}%{key.modulus})"
     inside = ",".join(_index_code(e, numbers) for e in key.index)
@@ -329,6 +329,6 @@ def indices_of(term: Term) -> Iterator[Affine]:
     """Every index of the term: of its reads, guards and target."""
     for read in reads_of(a for a, _ in term.factors):
         yield from read.index
-    for guard in term.guards:
+    for guard in sorted(term.guards, key=repr):
         yield guard.value
     yield from term.target
