@@ -51,6 +51,8 @@ def parser() -> argparse.ArgumentParser:
     grad = _with_target(choices, "grad", "derive the gradient, step by step")
     grad.add_argument("--wrt", metavar="A,B", help="names to differentiate by (default: all parameters)")
     grad.add_argument("--latex", action="store_true", help="print the derivation as LaTeX")
+    grad.add_argument("--steps", action="store_true", help="print every step, in index notation")
+    grad.add_argument("--check", action="store_true", help="evaluate both sides of every step as well")
     grad.add_argument("--compare", action="store_true", help="compare all engines in numbers")
     grad.add_argument(
         "--at", action="append", default=[], metavar="NAME=VALUE",
@@ -59,7 +61,9 @@ def parser() -> argparse.ArgumentParser:
     grad.add_argument(
         "--seed", type=int, default=0, metavar="N", help="what --compare draws from (%(default)s)"
     )
-    grad.add_argument("--html", metavar="PAGE", help="with --compare: write the report as a page")
+    grad.add_argument(
+        "--html", metavar="PAGE", help="write the derivation, or with --compare the report, as a page"
+    )
     grad.add_argument("--plot", metavar="PICTURE", help="with --compare: draw the report (needs Matplotlib)")
     grad.set_defaults(run=commands.grad)
 

@@ -60,16 +60,23 @@ def grad(arguments: argparse.Namespace) -> int:
     wrt = _chosen(y, arguments.wrt) if arguments.wrt else _differentiable(y)
     if arguments.compare:
         return _compare(y, wrt, arguments)
-    for option in ("at", "html", "plot"):
+    for option in ("at", "plot"):
         if getattr(arguments, option):
             raise TargetError(f"--{option} is of use with --compare alone")
     try:
-        derivation = symbolic.grad(y, wrt if len(wrt) > 1 else wrt[0])
+        derivation = symbolic.grad(y, wrt if len(wrt) > 1 else wrt[0], check=arguments.check)
     except UnsupportedError as error:
         print(f"note: {error.message}; the automatic gradient follows as a graph", file=sys.stderr)
         print(text_form(automatic_gradient(y, wrt)))
         return 0
-    print(derivation.latex() if arguments.latex else derivation.text())
+    if arguments.steps:
+        for step in derivation.steps:
+            checked = "" if step.error is None else f"  (differs by {step.error:.0e})"
+            print(f"{step.rule}, {step.label}: {step.latex() if arguments.latex else step.text()}{checked}")
+    else:
+        print(derivation.latex() if arguments.latex else derivation.text())
+    if arguments.html:
+        print(derivation.save(arguments.html), file=sys.stderr)
     return 0
 
 

@@ -84,6 +84,16 @@ def test_grad_prints_the_derivation(network: str, capsys: pytest.CaptureFixture[
     assert latex != text
 
 
+def test_grad_tells_every_step_and_writes_a_page(network: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["grad", f"{network}:loss", "--steps", "--check", "--html", "derivation.html"]
+    assert main(words) == 0
+    printed = capsys.readouterr().out
+    assert "chain rule, " in printed and "raising to ops, " in printed
+    assert all("(differs by " in line for line in printed.splitlines())
+    page = Path("derivation.html").read_text(encoding="utf-8")
+    assert page.count("<li>") == len(printed.splitlines())
+
+
 def test_grad_compares(network: str, capsys: pytest.CaptureFixture[str]) -> None:
     values = ["--at", "x=1", "--at", "w=0", "--at", "b=0"]
     assert main(["grad", f"{network}:neuron", "--wrt", "w,b", "--compare", *values]) == 0
@@ -159,7 +169,7 @@ def test_explain(network: str, capsys: pytest.CaptureFixture[str], name: str) ->
         (["grad", "network.py:vector"], "has shape (N, 4)"),
         (["grad", "network.py:neuron", "--wrt", "q"], "no input or parameter 'q'; there are"),
         (["grad", "network.py:neuron", "--compare", "--at", "x:1"], "not NAME=VALUE"),
-        (["grad", "network.py:neuron", "--html", "page.html"], "--html is of use with --compare alone"),
+        (["grad", "network.py:neuron", "--plot", "p.png"], "--plot is of use with --compare alone"),
         (["grad", "network.py:neuron", "--compare", "--at", "x=open"], "no number"),
     ],
 )
