@@ -19,8 +19,8 @@ from graphc.symbolic.index.normal_form import NormalForms, check_same_names
 from graphc.symbolic.index.writing import written
 from graphc.symbolic.refutation import Counterexample, searched
 
-BUDGET = 20_000
-"""Steps of the normal form, about half a millisecond each at most."""
+BUDGET = 3_000_000
+"""Factors written in all steps of the normal form; about 20 seconds at most, most often well below one."""
 _POINTS = 20
 
 

@@ -78,7 +78,9 @@ class Algebra:
             found[code] = (
                 term if seen is None else replace(seen, constant=_number(seen.constant + term.constant))
             )
-        return Sum(tuple([found[c] for c in sorted(found) if found[c].constant != 0]))
+        result = Sum(tuple([found[c] for c in sorted(found) if found[c].constant != 0]))
+        self.spend(result.size)
+        return result
 
     def normal(self, terms: Iterable[Term]) -> Sum:
         """The sum of any terms."""
@@ -132,6 +134,7 @@ class Algebra:
         """The sum at other indices."""
         if total.variables.isdisjoint(new):
             return total
+        self.spend(total.size)
         used = [e.variable for v, e in new.items() if v in total.variables]
         made = total.substituted(new)
         if all(v is not None for v in used) and len(set(used)) == len(used):
@@ -283,12 +286,22 @@ class Algebra:
         return leading is not None and is_nonnegative(-guard.value.parts[leading])
 
     def _reversed(self, term: Term) -> Renaming | None:
-        """A bound index that only counts down counts up."""
+        """A bound index that only counts down counts up; of two ways round the one with the lesser text."""
         for v in term.bound:
             seen = [e for a, _ in term.factors for e in affines_of([a]) if v in e.variables]
-            if seen and all(v in e.parts and is_nonnegative(simplified(-e.parts[v])) for e in seen):
-                self.note("Σ in the other order")
-                return {v: constant(simplified(v.size - 1)) - of(Variable(v.size, v.letter))}
+            down = [v in e.parts and is_nonnegative(simplified(-e.parts[v])) for e in seen]
+            if not any(down):
+                continue
+            turned = Variable(v.size, v.letter)
+            new = {v: constant(simplified(v.size - 1)) - of(turned)}
+            if not all(down):
+                other = term.substituted(new)
+                other = replace(other, bound=(*other.bound, turned))
+                self.spend(len(term.factors))
+                if term_code(other, {}, self.numbering) >= term_code(term, {}, self.numbering):
+                    continue
+            self.note("Σ in the other order")
+            return new
         return None
 
     def _without_quotient(self, term: Term) -> list[Term] | None:

@@ -51,6 +51,13 @@ class Sum:
     def depth(self) -> int:
         return max((_depth(a) for t in self.terms for a, _ in t.factors), default=0)
 
+    @cached_property
+    def size(self) -> int:
+        """How many factors it has, those inside functions included."""
+        return sum(
+            [1 + sum([a.size if isinstance(a, Applied) else 1 for a, _ in t.factors]) for t in self.terms]
+        )
+
     @property
     def number(self) -> Any:
         """The constant that it is; None where it is none."""
@@ -88,6 +95,7 @@ class Applied:
         self.arguments = tuple([s.substituted(new).renamed_apart() for s in arguments])
         self.bound = tuple([v for e in new.values() if (v := e.variable) is not None])
         self._texts: dict[Any, str] = {}
+        self._moved: dict[Any, Applied] = {}
 
     @cached_property
     def code(self) -> str:
@@ -100,6 +108,10 @@ class Applied:
     @cached_property
     def depth(self) -> int:
         return 1 + max((s.depth for s in self.arguments), default=0)
+
+    @cached_property
+    def size(self) -> int:
+        return 1 + sum([s.size for s in self.arguments])
 
     @property
     def terms(self) -> tuple[Term, ...]:
@@ -119,7 +131,13 @@ class Applied:
     def substituted(self, new: Renaming) -> Applied:
         if self.variables.isdisjoint(new):
             return self
-        kept = {v: e for v, e in new.items() if v not in self.bound}
+        kept = {v: new[v] for v in self.variables if v in new}
+        key = frozenset(kept.items())
+        if key not in self._moved:  # one atom for all terms that have it: its text is written once
+            self._moved[key] = self._made(kept)
+        return self._moved[key]
+
+    def _made(self, kept: Renaming) -> Applied:
         return Applied(self.numbering, self.name, [s.substituted(kept) for s in self.arguments], self.bound)
 
 
