@@ -82,7 +82,7 @@ class MatrixProduct:
         self,
         factors: Sequence[Factor],
         out: Sequence[Axis],
-        index: Callable[[Axis], Formula],
+        index: Callable[[Axis, int], Formula],
     ) -> None:
         self.out = tuple(out)
         self.index = index
@@ -130,6 +130,7 @@ class MatrixProduct:
     def _traces(self) -> bool:
         loops, self.loops = self.loops, []
         for axis, formula, exponent, alone in loops:
+            alone = alone and sum(other is axis for other, *_ in loops) == 1
             if alone and exponent == 1 and not self._lines_at(axis) and axis not in self.weights:
                 self.scalars.append(Call("tr", (formula,)))
             else:
@@ -172,8 +173,11 @@ class MatrixProduct:
                     [(product_of(k.seen_from(a)), k.exponent) for k in same] for a in (first.start, first.end)
                 ]
                 flips = [sum(_flips(k.seen_from(a)) for k in same) for a in (first.start, first.end)]
-                start, end = (first.start, first.end) if flips[0] <= flips[1] else (first.end, first.start)
-                formula = by_elements(ways[0] if flips[0] <= flips[1] else ways[1])
+                upright = flips[0] <= flips[1]
+                if set(self.out) == {first.start, first.end}:  # as the result has it
+                    upright = first.start is self.out[0]
+                start, end = (first.start, first.end) if upright else (first.end, first.start)
+                formula = by_elements(ways[0] if upright else ways[1])
                 self.lines = [k for k in self.lines if k not in same]
                 self.lines.append(Line(start, end, (Link(formula),)))
                 return True
@@ -263,8 +267,9 @@ class MatrixProduct:
                 self.scalars.append(Big("Σ", (), product_of(line.chain)))
             else:
                 chain = line.seen_from(other)
-                body = product_of(chain if _flips(chain) * 2 <= len(chain) else turned(chain))
-                self._weigh(other, (Link(Big("Σ", (self.index(axis),), body)),))
+                upright = _flips(chain) * 2 <= len(chain)
+                body = product_of(chain if upright else turned(chain))
+                self._weigh(other, (Link(Big("Σ", (self.index(axis, 1 if upright else 0),), body)),))
             return True
         return False
 

@@ -41,11 +41,11 @@ _LETTERS = "ijklmnpqrstuvwxyz"
 Found = tuple[list[Formula], Formula | None]
 
 
-def index_of(axis: Axis) -> Formula:
+def index_of(axis: Axis, place: int | None = None) -> Formula:
     """The letter of an axis: n for a size named N, else i, j, k, … by its place in its tensor."""
     if _is_named(axis):
         return Name(str(axis.size).lower())
-    return Name(_LETTERS[axis.place % len(_LETTERS)])
+    return Name(_LETTERS[(axis.place if place is None else place) % len(_LETTERS)])
 
 
 def _is_named(axis: Axis) -> bool:
@@ -129,7 +129,7 @@ def _body(tensors: Sequence[Factor], out: Sequence[Axis], value: Contraction) ->
         if done is not None:
             scalars, body = done
             return scalars, (_turned(body) if turned and body is not None else body)
-    batched = _batched(tensors, out, summed_axes)
+    batched = None if repeats else _batched(tensors, out, summed_axes)
     if batched is not None:
         return batched
     if not repeats:
@@ -150,7 +150,7 @@ def _is_by_elements(tensors: Sequence[Factor], out: Sequence[Axis], value: Contr
         )
     widest = max(len(f.axes) for f in tensors)
     if len(out) > 2:
-        return widest == len(out) or len(tensors) == 1
+        return widest == len(out) and (value.by_elements or all(_broadcasts(f.axes, out) for f in tensors))
     if widest < 2:
         return False
     if not value.by_elements:
@@ -161,6 +161,11 @@ def _is_by_elements(tensors: Sequence[Factor], out: Sequence[Axis], value: Contr
 def _in_order(axes: Sequence[Axis], among: Sequence[Axis]) -> bool:
     places = [i for a in axes for i, b in enumerate(among) if a is b]
     return len(places) == len(axes) and places == sorted(places)
+
+
+def _broadcasts(axes: Sequence[Axis], among: Sequence[Axis]) -> bool:
+    """Whether axes stand at the end of others, where NumPy looks for them."""
+    return tuple(among[len(among) - len(axes) :]) == tuple(axes)
 
 
 def _turned(body: Formula) -> Formula:
@@ -186,7 +191,10 @@ def _whole_sums(tensors: Sequence[Factor], out: Sequence[Axis], over: Sequence[A
         pair = sorted((f.atom.formula for f in tensors), key=factor_order)
         return [Fence("⟨", tuple(pair), "⟩")], None
     body = by_elements([(f.atom.formula, f.exponent) for f in tensors])
-    formula = Big("Σ", tuple(map(index_of, over)) if rest else (), body)
+    indices = tuple(index_of(a, i) for i, a in enumerate(first.axes) if a in over)
+    if any(f.atom.rank != len(f.axes) for f in tensors):  # axes of size 1 count too
+        indices = tuple(map(index_of, over))
+    formula = Big("Σ", indices if rest else (), body)
     return ([formula], None) if not rest else ([], formula)
 
 
@@ -202,7 +210,7 @@ def _batched(tensors: Sequence[Factor], out: Sequence[Axis], over: Sequence[Axis
     inner = []
     for f in tensors:
         rest = tuple(a for a in f.axes if a not in lead)
-        if not 1 <= len(rest) <= 2 or f.axes[len(f.axes) - len(rest) :] != rest:
+        if len(rest) != 2 or f.axes[-2:] != rest:  # stacks of vectors are not read as such
             return None
         if not _in_order(f.axes[: len(f.axes) - len(rest)], lead):
             return None
@@ -211,23 +219,29 @@ def _batched(tensors: Sequence[Factor], out: Sequence[Axis], over: Sequence[Axis
     if done is None:
         return None
     scalars, body = done
+    whole = joined([*scalars, *([body] if body else [])])
+    if _holds_sum(whole):
+        return None
     summed_lead = [a for a in lead if a in over]
     if not summed_lead:
-        return done if not scalars else ([], joined([*scalars, *([body] if body else [])]))
-    whole = joined([*scalars, *([body] if body else [])])
+        return [], whole
     formula = Big("Σ", tuple(map(index_of, summed_lead)), whole)
     return ([formula], None) if not out else ([], formula)
+
+
+def _holds_sum(formula: Formula) -> bool:
+    return isinstance(formula, Big) or any(map(_holds_sum, formula.parts))
 
 
 def _aligned(tensors: Sequence[Factor], out: Sequence[Axis], over: Sequence[Axis]) -> Formula | None:
     """A sum over some axes of a broadcast elementwise product."""
     widest = max(tensors, key=lambda f: len(f.axes)).axes
-    if not all(_in_order(f.axes, widest) for f in tensors) or [a for a in widest if a not in over] != list(
-        out
-    ):
+    rest = [a for a in widest if a not in over]
+    if rest != list(out) or not all(_broadcasts(f.axes, widest) for f in tensors):
         return None
     body = by_elements([(f.atom.formula, f.exponent) for f in tensors])
-    return Big("Σ", tuple(map(index_of, over)), body) if over else body
+    indices = tuple(index_of(a, i) for i, a in enumerate(widest) if a in over)
+    return Big("Σ", indices if out else (), body) if over else body
 
 
 def _by_indices(tensors: Sequence[Factor], out: Sequence[Axis], over: Sequence[Axis]) -> Formula:

@@ -120,7 +120,7 @@ def _written(formula: Formula, pen: Pen, done: dict[int, Written]) -> Written:
         case Scaled(scalars, body):
             level = min(PRODUCT, max(done[id(body)][1], SIGNED if not _opens(body) else BIG))
             least = BIG if _opens(body) else SIGNED
-            return pen.product([*all_of(scalars, PRODUCT), put(body, least)], "", ()), level
+            return pen.product([*all_of(scalars, RAISED), put(body, least)], "", ()), level
         case Quotient(above, below_line):
             stacked = pen.quotient_level == FRACTION
             texts = (
