@@ -100,7 +100,9 @@ def scaled(
     size = abs(coefficient)
     upper, lower = sorted(above, key=factor_order), sorted(below, key=factor_order)
     if decimal and size.denominator != 1:
-        upper = [Number(size, True), *upper]
+        endless = _without_tens(size.denominator)
+        upper = [Number(size * endless, True), *upper]
+        lower = [Number(Fraction(endless)), *lower] if endless > 1 else lower
     else:
         if size.numerator != 1 or size == 0:
             upper = [Number(Fraction(size.numerator)), *upper]
@@ -113,6 +115,14 @@ def scaled(
     whole = _beside(upper, body)
     formula = _over(whole, lower) if lower else whole
     return Negative(formula) if coefficient < 0 else formula
+
+
+def _without_tens(denominator: int) -> int:
+    """What of a denominator makes a decimal without end."""
+    for prime in (2, 5):
+        while denominator % prime == 0:
+            denominator //= prime
+    return denominator
 
 
 def _beside(scalars: Sequence[Formula], body: Formula | None) -> Formula:

@@ -13,7 +13,7 @@ from fractions import Fraction
 import sympy
 
 from graphc.ir.dimension import Dim, Shape, same
-from graphc.symbolic.notation.formula import Formula
+from graphc.symbolic.notation.formula import Big, Call, Formula
 from graphc.symbolic.notation.scalars import scalar_formula
 
 
@@ -107,8 +107,17 @@ def opaque(formula: Formula, shape: Shape, terms: tuple[Term, ...] | None = None
     """A formula for a whole tensor of this shape."""
     axes = new_axes(shape)
     kept = tuple(a for a in axes if a is not None)
-    is_row = len(axes) == 2 and axes[0] is None and axes[1] is not None
+    is_row = len(axes) == 2 and axes[0] is None and axes[1] is not None and not is_reduced(formula)
     return Contraction(Fraction(1), (Factor(Atom(formula, len(shape), is_row, terms), kept),), axes)
+
+
+def is_reduced(formula: Formula) -> bool:
+    """Whether a formula reduces a tensor: what is left is a column, as every vector, whatever its shape."""
+    return (
+        isinstance(formula, Big)
+        or (isinstance(formula, Call) and bool(formula.below))
+        or any(map(is_reduced, formula.parts))
+    )
 
 
 def number(value: Fraction, decimal: bool = False, axes: tuple[Axis | None, ...] = ()) -> Contraction:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.ir.dimension import Dim, same, same_shape
+from graphc.ir.dimension import Dim, same, same_shape, simplified
 from graphc.ir.dtype import BOOL
 from graphc.ir.tensor import Tensor
 from graphc.symbolic.notation.building import summed
@@ -35,6 +35,7 @@ from graphc.symbolic.notation.contraction import (
 from graphc.symbolic.notation.conventions import named_call
 from graphc.symbolic.notation.formula import (
     IDENTITY,
+    ONES,
     Call,
     Cases,
     Fence,
@@ -44,9 +45,11 @@ from graphc.symbolic.notation.formula import (
     Negative,
     Number,
     Power,
+    Product,
     Quotient,
     Relation,
     Root,
+    Transpose,
     absolute,
     integer,
 )
@@ -66,6 +69,10 @@ def value_of(node: Tensor, values: Values, naming: Naming) -> Contraction:
     """The value of a node whose inputs have theirs."""
     name = node.op.name
     inputs = [values[i] for i in node.inputs]
+    flattened = _flattened_pair(node)
+    if flattened is not None and all(n in values for n in flattened):  # ⟨A, B⟩ as a product of vectors
+        places = list(range(flattened[0].ndim))
+        return contracted([values[n] for n in flattened], [places, places], [])
     if name in _RULES:
         found = _RULES[name](node, inputs)
         if found is not None:
@@ -77,6 +84,14 @@ def value_of(node: Tensor, values: Values, naming: Naming) -> Contraction:
     return opaque(
         named_call(node, [formula(v, n) for v, n in zip(inputs, node.inputs, strict=True)]), node.shape
     )
+
+
+def _flattened_pair(node: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Two tensors of one shape that are multiplied as vectors of their elements."""
+    if node.op.name != "matmul" or node.ndim or any(i.op.name != "reshape" for i in node.inputs):
+        return None
+    x, y = (i.inputs[0] for i in node.inputs)
+    return (x, y) if same_shape(x.shape, y.shape) else None
 
 
 def formula(value: Contraction, node: Tensor | None = None) -> Formula:
@@ -100,10 +115,13 @@ def sum_of(values: list[tuple[Contraction, int]], shape: tuple[Dim, ...]) -> Con
     content = Fraction(1) if any(v.decimal for v, _ in values) else _content(contents)
     if any(not v.factors for v, _ in values):
         content, shared = Fraction(1), []
+    # Beside a matrix a vector is seen to be broadcast; vectors alone are multiplied by ones.
+    beside = len(shape) != 2 or any(_covers(v, shape) for v, _ in values)
     terms = []
     for value, sign in values:
-        part = replace(value, coefficient=value.coefficient * sign / content, factors=_without(value, shared))
-        terms += _terms(part, shape)
+        rest = _without(value, shared)
+        part = replace(value, coefficient=value.coefficient * sign / content, factors=rest)
+        terms += _terms(part, shape, beside)
     total, kept = summed(terms)
     if len(kept) < 2:
         coefficient, decimal, body = kept[0] if kept else (Fraction(0), False, None)
@@ -147,22 +165,32 @@ def _content(coefficients: list[Fraction]) -> Fraction:
     return sign * Fraction(above, coefficients[0].denominator)
 
 
-def _terms(value: Contraction, shape: tuple[Dim, ...]) -> list[Any]:
+def _covers(value: Contraction, shape: tuple[Dim, ...]) -> bool:
+    """Whether a value has every axis of a shape that has elements to tell apart."""
+    read = {a for f in value.factors for a in f.axes if not _holds_ones(f)}
+    return sum(a in read for a in value.kept) == sum(not same(n, 1) for n in shape)
+
+
+def _holds_ones(factor: Factor) -> bool:
+    terms = factor.atom.terms or ()
+    return any(body is not None and {ONES, Transpose(ONES)} & {*body.parts} for _, _, body in terms)
+
+
+def _terms(value: Contraction, shape: tuple[Dim, ...], beside: bool) -> list[Any]:
     """The terms a value adds to a sum: those of a sum without factors, else itself."""
     if len(value.factors) == 1 and abs(value.coefficient) == 1:
         (factor,) = value.factors
         if factor.atom.terms and factor.exponent == 1 and factor.axes == value.kept:
             return [(c * value.coefficient, d, body) for c, d, body in factor.atom.terms]
-    bare = replace(value, coefficient=Fraction(1), decimal=False)
     if not value.factors:
         return [(value.coefficient, value.decimal, None)]
-    coefficient, _, _ = parts_of(replace(value, coefficient=Fraction(1)), beside=True)
+    value = broadcast(value, shape)
+    bare = replace(value, coefficient=Fraction(1), decimal=False)
     if value.coefficient < 0:  # a difference takes the sign in
-        coefficient, _, _ = parts_of(replace(value, coefficient=Fraction(-1)), beside=True)
-        if coefficient > 0:
-            turned = rendered(replace(bare, coefficient=Fraction(-1)), beside=True)
-            return [(-value.coefficient, value.decimal, turned)]
-    return [(value.coefficient, value.decimal, rendered(bare, beside=True))]
+        opposite = replace(bare, coefficient=Fraction(-1))
+        if parts_of(opposite, beside)[0] > 0:
+            return [(-value.coefficient, value.decimal, rendered(opposite, beside))]
+    return [(value.coefficient, value.decimal, rendered(bare, beside))]
 
 
 def _add(node: Tensor, inputs: list[Contraction]) -> Contraction:
@@ -281,14 +309,36 @@ def _reshape(node: Tensor, inputs: list[Contraction]) -> Contraction | None:
     before = [n for n in node.inputs[0].shape if not same(n, 1)]
     after = [n for n in node.shape if not same(n, 1)]
     if not same_shape(before, after):
-        return None
+        return _kronecker(node, value)
     kept = iter(value.kept)
     return replace(value, axes=tuple(None if same(n, 1) else next(kept) for n in node.shape))
 
 
+def _kronecker(node: Tensor, value: Contraction) -> Contraction | None:
+    """The Kronecker product: a product of two tensors whose axes alternate, merged by twos."""
+    if len(value.factors) != 2 or value.summed or len(value.kept) != 2 * node.ndim:
+        return None
+    first, second = value.factors
+    if first.axes != value.kept[::2]:
+        first, second = second, first
+    if first.axes != value.kept[::2] or second.axes != value.kept[1::2]:
+        return None
+    if first.exponent != 1 or second.exponent != 1 or len(value.axes) != 2 * node.ndim:
+        return None
+    merged_sizes = [simplified(m.size * n.size) for m, n in zip(first.axes, second.axes, strict=True)]
+    if not same_shape(merged_sizes, node.shape):
+        return None
+    pair = Product((first.atom.formula, second.atom.formula), "⊗")
+    return replace(opaque(pair, node.shape), coefficient=value.coefficient, decimal=value.decimal)
+
+
 def _broadcast_to(node: Tensor, inputs: list[Contraction]) -> Contraction:
-    (value,) = inputs
-    wide = new_axes(node.shape)
+    return broadcast(inputs[0], node.shape)
+
+
+def broadcast(value: Contraction, shape: tuple[Dim, ...]) -> Contraction:
+    """The value with the axes that broadcasting to a shape gives it."""
+    wide = new_axes(shape)
     offset = len(wide) - len(value.axes)
     axes = (*wide[:offset], *(w if a is None else a for a, w in zip(value.axes, wide[offset:], strict=True)))
     return replace(value, axes=axes)
@@ -298,7 +348,7 @@ def _mean(node: Tensor, inputs: list[Contraction]) -> Contraction:
     (value,) = inputs
     scalars = tuple(f for f in value.factors if not f.axes)
     rest = replace(value, coefficient=Fraction(1), factors=tuple(f for f in value.factors if f.axes))
-    if not rest.factors:
+    if not rest.factors or all(value.axes[a] is None for a in node.attrs["axis"]):
         return replace(value, axes=_reduced(value.axes, node.attrs["axis"], node))
     body = Call("mean", (formula(rest),), below_axes(node, node.attrs["axis"]))
     found = opaque(body, node.shape)

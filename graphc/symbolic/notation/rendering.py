@@ -20,7 +20,7 @@ from graphc.symbolic.notation.building import (
     summed,
     transposed,
 )
-from graphc.symbolic.notation.contraction import Axis, Contraction, Factor
+from graphc.symbolic.notation.contraction import Axis, Contraction, Factor, is_reduced
 from graphc.symbolic.notation.formula import (
     Array,
     Big,
@@ -65,13 +65,15 @@ def parts_of(
     value: Contraction, beside: bool = False
 ) -> tuple[Fraction, list[tuple[Formula, Fraction]], Formula | None]:
     """The coefficient, the scalars with their powers, and the tensor they stand in front of."""
+    if value.coefficient == 0:
+        return value.coefficient, [], None
     value = _with_sign_inside(value)
     scalars = [(f.atom.formula, f.exponent) for f in value.factors if not f.axes]
     tensors = [f for f in value.factors if f.axes]
     if not tensors:
         return value.coefficient, scalars, None
     covered = [a for a in value.kept if any(a in f.axes for f in tensors)]
-    found, body = _body(tensors, covered, value)
+    found, body = _body(tensors, covered, value, beside)
     scalars += [(f, Fraction(1)) for f in found]
     if body is not None:
         body = _stretched(body, value, covered, tensors, beside)
@@ -110,15 +112,17 @@ def _stretched(
         return body
     is_first = covered[0] is value.kept[0]
     plain = len(tensors) == 1 and tensors[0].atom.rank == 1 and isinstance(tensors[0].atom.formula, Name)
-    if beside and not (is_first and plain):
+    misread = index_of(covered[0], 0 if is_first else 1) in _reduced_over(body)
+    if beside and not (is_first and plain) and not misread:
         return body
     return outer_with_ones(body, is_first)
 
 
-def _body(tensors: Sequence[Factor], out: Sequence[Axis], value: Contraction) -> Found:
+def _body(tensors: Sequence[Factor], out: Sequence[Axis], value: Contraction, beside: bool) -> Found:
     summed_axes = value.summed
     repeats = any(len(set(f.axes)) < len(f.axes) for f in tensors)
     turned = len(value.axes) == 2 and value.axes[0] is None and len(out) == 1
+    turned = turned and not (beside and len(tensors) == 1 and is_reduced(tensors[0].atom.formula))
     if not summed_axes and not repeats and _is_by_elements(tensors, out, value, turned):
         return [], by_elements([(f.atom.formula, f.exponent) for f in tensors])
     whole = _whole_sums(tensors, out, summed_axes)
@@ -128,7 +132,9 @@ def _body(tensors: Sequence[Factor], out: Sequence[Axis], value: Contraction) ->
         done = MatrixProduct(tensors, out, index_of).done()
         if done is not None:
             scalars, body = done
-            return scalars, (_turned(body) if turned and body is not None else body)
+            if body is None or not turned or (beside and is_reduced(body)):
+                return scalars, body
+            return scalars, _turned(body)
     batched = None if repeats else _batched(tensors, out, summed_axes)
     if batched is not None:
         return batched
@@ -155,7 +161,27 @@ def _is_by_elements(tensors: Sequence[Factor], out: Sequence[Axis], value: Contr
         return False
     if not value.by_elements:
         return widest == min(len(f.axes) for f in tensors)
-    return all(len(f.axes) == 2 or f.axes[0] is out[1] or f.atom.rank == 2 for f in tensors)
+    vectors = [f for f in tensors if len(f.axes) == 1]
+    places = [0 if f.axes[0] is out[0] else 1 for f in vectors]
+    return all(place == 1 or f.atom.rank == 2 for f, place in zip(vectors, places, strict=True)) and not any(
+        index_of(f.axes[0], place) in _reduced_over(f.atom.formula)
+        for f, place in zip(vectors, places, strict=True)
+    )
+
+
+def _reduced_over(formula: Formula) -> set[Formula]:
+    """The indices over which a formula reduces: what is left broadcasts to where it came from."""
+    found: set[Formula] = set()
+    stack = [formula]
+    while stack:
+        top = stack.pop()
+        if isinstance(top, Big):
+            found.update(top.indices)
+        elif isinstance(top, Call):
+            found.update(top.below)
+        else:
+            stack += top.parts
+    return found
 
 
 def _in_order(axes: Sequence[Axis], among: Sequence[Axis]) -> bool:

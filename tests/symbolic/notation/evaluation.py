@@ -59,14 +59,17 @@ def _in_product(value):
 
 
 def _times(a, b):
+    if isinstance(b, Reduced) and np.ndim(a) == 0 and not isinstance(a, (Row, Ones, Reduced)):
+        return Reduced(a * b.array)
     a, b = _in_product(a), _in_product(b)
     if isinstance(a, Ones):
         return b.array[None, :] if isinstance(b, Row) else b
     if isinstance(b, Row) and isinstance(b.array, Ones):
-        return a[:, None]
+        return np.reshape(a, (-1, 1))
     if isinstance(b, Row):
         if np.ndim(a) == 0:
             return Row(a * b.array)
+        a = np.squeeze(a) if _is_column(a) else a
         assert np.ndim(a) == 1, "a row comes after a column"
         return np.multiply.outer(a, b.array)
     if isinstance(a, Row):
@@ -76,6 +79,8 @@ def _times(a, b):
         return result if np.ndim(b) == 1 else Row(result)
     if np.ndim(a) == 0 or np.ndim(b) == 0:
         return a * b
+    if np.ndim(a) == 1 and np.ndim(b) == 2 and len(b) == 1:
+        return np.multiply.outer(a, b[0])
     assert np.ndim(a) >= 2, "a column does not come before a matrix"
     return a @ b
 
@@ -169,6 +174,9 @@ def _combined(function, parts):
         parts = [_in_product(p) for p in parts]  # vectors with vectors
     if all(isinstance(p, Reduced) for p in parts) and len({np.shape(p.array) for p in parts}) > 1:
         parts = [_in_product(p) for p in parts]
+    ranks = [np.ndim(_plain(p)) for p in parts if not _is_column(_plain(p))]
+    if max(ranks, default=0) == 1 and not any(isinstance(p, Row) for p in parts):
+        parts = [np.squeeze(_plain(p)) for p in parts]  # columns all
     arrays = [_plain(p) for p in parts]
     reduced = any(isinstance(p, Reduced) for p in parts) and not any(
         np.ndim(_plain(p)) for p in parts if not isinstance(p, Reduced)
