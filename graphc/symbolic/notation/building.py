@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from graphc.symbolic.notation.formula import (
+    ONES,
     Big,
     Call,
     Cases,
@@ -36,7 +37,7 @@ from graphc.symbolic.notation.plain_text import text
 ONE = Number(Fraction(1))
 Term = tuple[Fraction, bool, Formula | None]
 _CLASSES: tuple[tuple[type[Formula], ...], ...] = (
-    (Number,), (Partial,), (Symbol, Name), (Transpose, Product, Scaled, Big), (Fence, Quotient),
+    (Number, Symbol), (Partial,), (Name,), (Transpose, Product, Scaled, Big), (Fence, Quotient),
     (Call, Cases), (Sum, Negative), (Indicator,),
 )  # fmt: skip
 
@@ -62,7 +63,7 @@ def _degree(body: Formula) -> int:
     """How many factors a term has, so that xᵀ A x comes before bᵀ x and x² before x."""
     match body:
         case Product(factors, "", _):
-            return sum(map(_degree, factors))
+            return sum(_degree(f) for f in factors if f not in (ONES, Transpose(ONES)))
         case Scaled(_, inner) | Quotient(inner, _):
             return _degree(inner)
         case Power(base, Number(value, _)) if value.denominator == 1:

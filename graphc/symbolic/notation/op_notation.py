@@ -180,7 +180,8 @@ def _terms(value: Contraction, shape: tuple[Dim, ...], beside: bool) -> list[Any
     """The terms a value adds to a sum: those of a sum without factors, else itself."""
     if len(value.factors) == 1 and abs(value.coefficient) == 1:
         (factor,) = value.factors
-        if factor.atom.terms and factor.exponent == 1 and factor.axes == value.kept:
+        whole = beside or len(value.kept) == sum(not same(n, 1) for n in shape)
+        if factor.atom.terms and factor.exponent == 1 and factor.axes == value.kept and whole:
             return [(c * value.coefficient, d, body) for c, d, body in factor.atom.terms]
     if not value.factors:
         return [(value.coefficient, value.decimal, None)]

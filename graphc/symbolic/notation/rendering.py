@@ -177,7 +177,7 @@ def _reduced_over(formula: Formula) -> set[Formula]:
         top = stack.pop()
         if isinstance(top, Big):
             found.update(top.indices)
-        elif isinstance(top, Call):
+        elif isinstance(top, Call) and top.below:
             found.update(top.below)
         else:
             stack += top.parts

@@ -39,6 +39,7 @@ from graphc.symbolic.notation.formula import (
 # other, and a product beside a sign is set in parentheses all the same: (A B) ⊙ C, as textbooks do.
 RELATION, SUM, BIG, SIGNED, LINE_QUOTIENT, PRODUCT, FRACTION, RAISED, ATOM = range(9)
 Written = tuple[str, int]
+_MOST_ZEROS = 7
 
 
 class Pen(Protocol):
@@ -156,7 +157,7 @@ def _written(formula: Formula, pen: Pen, done: dict[int, Written]) -> Written:
         case Relation(left, sign, right):
             return pen.relation(put(left, SUM), sign, put(right, SUM)), RELATION
         case Partial(above, below_line):
-            return pen.partial(put(above, ATOM), put(below_line, ATOM)), RAISED if _is_tall(pen) else ATOM
+            return pen.partial(put(above, ATOM), put(below_line, ATOM)), RAISED
         case Span(start, stop, step):
             ends = [
                 "" if e is None else put(e) for e in ([start, stop] if step is None else [start, stop, step])
@@ -170,14 +171,13 @@ def _opens(formula: Formula) -> bool:
     return isinstance(formula, Big)
 
 
-def _is_tall(pen: Pen) -> bool:
-    """Whether ∂L/∂W is a fraction that a raised sign would not be seen to cover."""
-    return pen.quotient_level == FRACTION
-
-
 def _number(value: Fraction, decimal: bool, pen: Pen) -> Written:
-    if value.denominator == 1 and value < 10**9:
-        return pen.digits(str(value.numerator)), ATOM
+    if value.denominator == 1:
+        figures = str(value.numerator)
+        zeros = len(figures) - len(figures.rstrip("0"))
+        if zeros < _MOST_ZEROS or value == 0:
+            return pen.digits(figures), ATOM
+        return _scientific(figures[:-zeros], zeros, pen)
     if decimal:
         return _decimal(value, pen)
     above, below = str(value.numerator), str(value.denominator)
@@ -192,5 +192,8 @@ def _decimal(value: Fraction, pen: Pen) -> Written:
         mantissa, exponent = repr(float(value * 10 ** (zeros + 1))), str(-zeros - 1)
     if not exponent:
         return pen.digits(mantissa), ATOM
-    mantissa = mantissa.removesuffix(".0")
-    return pen.scientific(mantissa, int(exponent)), RAISED if mantissa == "1" else PRODUCT
+    return _scientific(mantissa.removesuffix(".0"), int(exponent), pen)
+
+
+def _scientific(mantissa: str, exponent: int, pen: Pen) -> Written:
+    return pen.scientific(mantissa, exponent), RAISED if mantissa == "1" else PRODUCT
