@@ -125,6 +125,14 @@ def number(value: Fraction, decimal: bool = False, axes: tuple[Axis | None, ...]
     return Contraction(value, (), axes, decimal)
 
 
+def broadcast(value: Contraction, shape: tuple[Dim, ...]) -> Contraction:
+    """The value with the axes that broadcasting to a shape gives it."""
+    wide = new_axes(shape)
+    offset = len(wide) - len(value.axes)
+    axes = (*wide[:offset], *(w if a is None else a for a, w in zip(value.axes, wide[offset:], strict=True)))
+    return replace(value, axes=axes)
+
+
 def product(values: Iterable[Contraction], shape: Shape) -> Contraction:
     """The elementwise product, broadcast to the shape."""
     values = [v.fresh() for v in values]

@@ -19,6 +19,7 @@ from graphc.symbolic.notation.building import (
 )
 from graphc.symbolic.notation.contraction import Axis, Factor
 from graphc.symbolic.notation.formula import (
+    IDENTITY,
     ONES,
     Big,
     Call,
@@ -232,11 +233,12 @@ class MatrixProduct:
         vector = self._vector(axis)
         del self.weights[axis]
         self.lines.remove(line)
-        self._weigh(other, (*line.seen_from(other), *vector))
+        self._weigh(other, _without_identity((*line.seen_from(other), *vector)))
         return True
 
     def _matrix_products(self) -> bool:
-        for axis in self._summed():
+        # Axes of a named size, which are examples or times, last: Σ_n ((r Vᵀ) ⊙ h').
+        for axis in sorted(reversed(list(self._summed())), key=lambda a: not _is_counted(a)):
             meeting = self._lines_at(axis)
             if len(meeting) != 2:
                 continue
@@ -249,7 +251,8 @@ class MatrixProduct:
                 del self.weights[axis]
             a, b = first.other(axis), second.other(axis)
             self.lines = [k for k in self.lines if k not in meeting]
-            self.lines.append(Line(a, b, (*first.seen_from(a), *middle, *second.seen_from(axis))))
+            chain = (*first.seen_from(a), *middle, *second.seen_from(axis))
+            self.lines.append(Line(a, b, _without_identity(chain)))
             return True
         return False
 
@@ -299,6 +302,14 @@ class MatrixProduct:
         del self.weights[axis]
         return Big("Σ", (), vector)
 
+    def _shows_its_axis(self, axis: Axis, place: int) -> bool:
+        """Whether the weight at an axis, if there is one, is a sum that broadcasts where it came from."""
+        if axis not in self.weights:
+            return True
+        vector = self._vector(axis)
+        big = vector[0].formula
+        return len(vector) == 1 and isinstance(big, Big) and self.index(axis, place) not in big.indices
+
     def _finished(self) -> tuple[list[Formula], Formula | None] | None:
         if any(True for _ in self._summed()) or len(self.lines) > 1:
             return None
@@ -309,9 +320,12 @@ class MatrixProduct:
             self._matrix(line)
             a, b = self.out
             chain = line.seen_from(a)
+            if self.weights and all(self._shows_its_axis(axis, place) for place, axis in enumerate((a, b))):
+                sums = [product_of(self._vector(axis)) for axis in self.weights]  # A ⊙ Σ_j B: it says where
+                return self.scalars, by_elements((f, Fraction(1)) for f in (product_of(chain), *sums))
             left = (_diagonal(self._vector(a)),) if a in self.weights else ()
             right = (_diagonal(self._vector(b)),) if b in self.weights else ()
-            return self.scalars, product_of((*left, *chain, *right))
+            return self.scalars, product_of(_without_identity((*left, *chain, *right)))
         if not self.out:
             return self.scalars, None
         if len(self.out) == 1:
@@ -322,8 +336,17 @@ class MatrixProduct:
         return None
 
 
+def _is_counted(axis: Axis) -> bool:
+    return isinstance(axis.size, int)
+
+
 def _diagonal(vector: Chain) -> Link:
     return Link(Call("diag", (product_of(vector),)), symmetric=True)
+
+
+def _without_identity(chain: Chain) -> Chain:
+    """The chain without I, unless it is nothing else."""
+    return tuple(k for k in chain if k.formula != IDENTITY) or chain[:1]
 
 
 def _standing(vector: Chain) -> Formula:

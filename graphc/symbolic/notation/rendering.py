@@ -22,6 +22,7 @@ from graphc.symbolic.notation.building import (
 )
 from graphc.symbolic.notation.contraction import Axis, Contraction, Factor, is_reduced
 from graphc.symbolic.notation.formula import (
+    IDENTITY,
     Array,
     Big,
     Call,
@@ -59,6 +60,11 @@ def rendered(value: Contraction, beside: bool = False) -> Formula:
     above = [raised_to(f, e) for f, e in scalars if e > 0]
     below = [raised_to(f, -e) for f, e in scalars if e < 0]
     return scaled(coefficient, value.decimal, above, below, body)
+
+
+def argument(value: Contraction) -> Formula:
+    """The value as the argument of a function, where broadcasting goes without saying."""
+    return rendered(value, beside=True)
 
 
 def parts_of(
@@ -157,7 +163,7 @@ def _is_by_elements(tensors: Sequence[Factor], out: Sequence[Axis], value: Contr
     widest = max(len(f.axes) for f in tensors)
     if len(out) > 2:
         return widest == len(out) and (value.by_elements or all(_broadcasts(f.axes, out) for f in tensors))
-    if widest < 2:
+    if widest < 2 or (len(tensors) > 1 and any(f.atom.formula == IDENTITY for f in tensors)):
         return False
     if not value.by_elements:
         return widest == min(len(f.axes) for f in tensors)
