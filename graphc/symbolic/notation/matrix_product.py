@@ -84,9 +84,11 @@ class MatrixProduct:
         factors: Sequence[Factor],
         out: Sequence[Axis],
         index: Callable[[Axis, int], Formula],
+        history: Sequence[Axis] = (),
     ) -> None:
         self.out = tuple(out)
         self.index = index
+        self.history = [a for a in history if a not in out]
         self.lines: list[Line] = []
         self.weights: dict[Axis, list[Weighted]] = {}
         self.scalars: list[Formula] = []
@@ -116,6 +118,15 @@ class MatrixProduct:
         """Axes still to be summed over, in order of appearance."""
         found = dict.fromkeys([*(a for k in self.lines for a in (k.start, k.end)), *self.weights])
         return iter([a for a in found if a not in self.out])
+
+    def _inner_first(self) -> list[Axis]:
+        """Axes to sum over, those that the graph sums inside first.
+
+        Otherwise those of a named size, which are examples or times, last: Σ_n ((r Vᵀ) ⊙ h').
+        """
+        rest = [a for a in list(self._summed())[::-1] if a not in self.history]
+        rest.sort(key=lambda a: not isinstance(a.size, int))
+        return [*(a for a in self.history if self._lines_at(a)), *rest]
 
     # -- steps -------------------------------------------------------------------------------------
     def done(self) -> tuple[list[Formula], Formula | None] | None:
@@ -237,8 +248,7 @@ class MatrixProduct:
         return True
 
     def _matrix_products(self) -> bool:
-        # Axes of a named size, which are examples or times, last: Σ_n ((r Vᵀ) ⊙ h').
-        for axis in sorted(reversed(list(self._summed())), key=lambda a: not _is_counted(a)):
+        for axis in self._inner_first():
             meeting = self._lines_at(axis)
             if len(meeting) != 2:
                 continue
@@ -334,10 +344,6 @@ class MatrixProduct:
             u, v = (self._vector(a) for a in self.out)
             return self.scalars, product_of((*u, *turned(v)))
         return None
-
-
-def _is_counted(axis: Axis) -> bool:
-    return isinstance(axis.size, int)
 
 
 def _diagonal(vector: Chain) -> Link:

@@ -27,6 +27,7 @@ from graphc.symbolic.notation.contraction import (
     product,
     raised,
     times_size,
+    with_history,
 )
 from graphc.symbolic.notation.conventions import named_call
 from graphc.symbolic.notation.formula import Call, Formula, Power, Product, absolute
@@ -170,13 +171,14 @@ def _sum(node: Tensor, inputs: list[Contraction]) -> Contraction:
         axis = value.axes[place]
         if axis is not None and not any(axis in f.axes for f in factors):
             coefficient, factors = times_size(coefficient, factors, axis.size)
-    return replace(
+    whole = replace(
         value,
         coefficient=coefficient,
         factors=tuple(factors),
         axes=_reduced(value.axes, over, node),
         by_elements=True,
     )
+    return with_history(whole, value.history)
 
 
 def _reduced(axes: tuple[Axis | None, ...], over: tuple[int, ...], node: Tensor) -> tuple[Axis | None, ...]:

@@ -23,6 +23,7 @@ from graphc.symbolic.notation.building import (
 from graphc.symbolic.notation.contraction import Axis, Contraction, Factor, is_reduced
 from graphc.symbolic.notation.formula import (
     IDENTITY,
+    ONES,
     Array,
     Big,
     Call,
@@ -121,13 +122,15 @@ def _stretched(
     misread = index_of(covered[0], 0 if is_first else 1) in _reduced_over(body)
     if beside and not (is_first and plain) and not misread:
         return body
+    if _lies(tensors, covered, value):
+        return joined([ONES, body])
     return outer_with_ones(body, is_first)
 
 
 def _body(tensors: Sequence[Factor], out: Sequence[Axis], value: Contraction, beside: bool) -> Found:
     summed_axes = value.summed
     repeats = any(len(set(f.axes)) < len(f.axes) for f in tensors)
-    turned = len(value.axes) == 2 and value.axes[0] is None and len(out) == 1
+    turned = len(value.axes) == 2 and len(out) == 1 and (value.axes[0] is None or _lies(tensors, out, value))
     turned = turned and not (beside and len(tensors) == 1 and is_reduced(tensors[0].atom.formula))
     if not summed_axes and not repeats and _is_by_elements(tensors, out, value, turned):
         return [], by_elements([(f.atom.formula, f.exponent) for f in tensors])
@@ -135,7 +138,7 @@ def _body(tensors: Sequence[Factor], out: Sequence[Axis], value: Contraction, be
     if whole is not None:
         return whole
     if len(out) <= 2 and all(len(f.axes) <= 2 for f in tensors):
-        done = MatrixProduct(tensors, out, index_of).done()
+        done = MatrixProduct(tensors, out, index_of, value.history).done()
         if done is not None:
             scalars, body = done
             if body is None or not turned or (beside and is_reduced(body)):
@@ -149,6 +152,11 @@ def _body(tensors: Sequence[Factor], out: Sequence[Axis], value: Contraction, be
         if aligned is not None:
             return [], aligned
     return [], _by_indices(tensors, out, summed_axes)
+
+
+def _lies(tensors: Sequence[Factor], out: Sequence[Axis], value: Contraction) -> bool:
+    """Whether rows, of shape (1, K), stand where NumPy broadcasts them: they are not stood up."""
+    return out[0] is value.axes[-1] and all(f.atom.is_row and len(f.axes) == 1 for f in tensors)
 
 
 def _is_by_elements(tensors: Sequence[Factor], out: Sequence[Axis], value: Contraction, turned: bool) -> bool:

@@ -20,7 +20,7 @@ D, S = gc.input("D", (4, 5)), gc.input("S", (5, 5))
 x, y, b, v = gc.input("x", (5,)), gc.input("y", (5,)), gc.input("b", (4,)), gc.input("v", (4,))
 X, Y, p, q = gc.input("X", ("N", 5)), gc.input("Y", ("N", 3)), gc.input("p", ("N",)), gc.input("q", ("N",))
 W, W_2, V, c = gc.input("W", (5, 3)), gc.input("W_2", (3, 5)), gc.input("V", (3, 1)), gc.input("c", (3,))
-column = gc.input("u", ("N", 1))
+column, row = gc.input("u", ("N", 1)), gc.input("r", (1, 5))
 t = gc.input("t", ("N",), "int64")
 N = X.shape[0]
 g, xhat, gamma = gc.input("g", ("N", 5)), gc.input("xhat", ("N", 5)), gc.input("gamma", (5,))
@@ -32,6 +32,8 @@ image, kernel, cotangent = (
     gc.input("w", (4, 3, 3, 3)),
     gc.input("u", ("N", 4, 6, 6)),
 )
+hidden, V2, T = gc.input("h", ("N", 3)), gc.input("V", (3, 2)), gc.input("T", ("N", 2))
+P2, U2, V2_ = gc.input("P", (6, 7)), gc.input("U", (6, 4)), gc.input("V", (7, 4))
 plain = Geometry((1, 1), ((0, 0), (0, 0)), (1, 1))
 strided = Geometry((2, 2), ((1, 1), (1, 1)), (1, 1))
 E = gc.einsum
@@ -84,6 +86,17 @@ FORMS = [
     ("‖A x‖²", gc.sum(gc.square(A @ x))),
     ("A ⊗ B", gc.kron(A, B)),
     ("1 xᵀ", gc.broadcast_to(x, (4, 5))),
+    ("1 r", gc.broadcast_to(row, (4, 5))),
+    ("A + r", A + row),
+    ("A ⊙ r", A * row),
+    ("r W", row @ W),
+    ("Wᵀ x", x @ W),
+    ("S[1]ᵀ W", S[1:2] @ W),
+    ("Wᵀ S[1]", S[1] @ W),
+    ("A", A @ gc.eye(5)),
+    ("diag(p) − p pᵀ", p[:, None] * gc.eye("N") - gc.outer(p, p)),
+    ("diag(x)", E("i,ij->ij", x, gc.eye(5))),
+    ("A x", A @ (gc.eye(5) @ x)),
     ("1", gc.ones((4, 5))),
     ("A + v 1ᵀ", v[:, None] + A),
     # sums, norms, means
@@ -127,6 +140,11 @@ FORMS = [
     ("x ⊙ (1 + erf(x / √2)) / 2", gc.nn.gelu(x)),
     ("s ⊙ (g ⊙ γ − mean_j(g ⊙ γ) − xhat ⊙ mean_j(g ⊙ xhat ⊙ γ))",
      s * (gamma * g - mean_j(gamma * g) - xhat * mean_j(gamma * g * xhat))),
+    ("Σ_n ((h V − T) Vᵀ) ⊙ (1 − h²)",
+     gc.sum(((hidden @ V2 - T) @ V2.T) * (1 - hidden**2), axis=0)),
+    ("2 (w ⊗_{s=2,p=1} x) ⊗_{d=2,p=1} x",
+     filter_gradient(image, 2 * gc.nn.conv2d(image, kernel, stride=2, padding=1), (3, 3), strided)),
+    ("P ⊙ (Σ_j P ⊙ (U Vᵀ))", P2 * gc.sum(P2 * (U2 @ V2_.T), axis=1, keepdims=True)),
     ("Σ_n g ⊙ xhat", gc.sum(g * xhat, axis=0)),
     # attention
     ("softmax(Q Kᵀ / √8)", gc.softmax(Q @ gc.swapaxes(K, -1, -2) / 8**0.5)),
