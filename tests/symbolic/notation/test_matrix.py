@@ -16,6 +16,7 @@ from graphc.symbolic.notation import Partial, matrix_formula, name, text
 from tests.symbolic.notation.evaluation import evaluate
 
 A, B, C = gc.input("A", (4, 5)), gc.input("B", (5, 6)), gc.input("C", (6, 3))
+M = gc.input("M", (5, 5))
 D, S = gc.input("D", (4, 5)), gc.input("S", (5, 5))
 x, y, b, v = gc.input("x", (5,)), gc.input("y", (5,)), gc.input("b", (4,)), gc.input("v", (4,))
 X, Y, p, q = gc.input("X", ("N", 5)), gc.input("Y", ("N", 3)), gc.input("p", ("N",)), gc.input("q", ("N",))
@@ -72,6 +73,8 @@ FORMS = [
     ("A diag(x)", E("nk,k->nk", A, x)),
     ("diag(v) A", A * v[:, None]),
     ("A ⊙ x", A * x),
+    ("M ⊙ Sᵀ", E("ji,ij->ij", S, M)),
+    ("S ⊙ Mᵀ", E("ji,ij->ji", S, M)),
     ("A B C", A @ B @ C),
     ("A B C", E("ij,jk,kl->il", A, B, C)),
     ("Cᵀ Bᵀ Aᵀ", (A @ (B @ C)).T),
