@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from graphc.symbolic.notation.formula import (
+    ONES,
     Big,
     Call,
     Cases,
@@ -37,7 +38,7 @@ from graphc.symbolic.notation.plain_text import text
 ONE = Number(Fraction(1))
 Term = tuple[Fraction, bool, Formula | None]
 _CLASSES: tuple[tuple[type[Formula], ...], ...] = (
-    (Number,), (Partial,), (Symbol, Name), (Transpose, Product, Scaled, Big), (Fence, Quotient),
+    (Number, Symbol), (Partial,), (Name,), (Transpose, Product, Scaled, Big), (Fence, Quotient),
     (Call, Cases), (Sum, Negative), (Indicator,),
 )  # fmt: skip
 
@@ -63,7 +64,7 @@ def _degree(body: Formula) -> int:
     """How many factors a term has, so that xᵀ A x comes before bᵀ x and x² before x."""
     match body:
         case Product(factors, "", _):
-            return sum(map(_degree, factors))
+            return sum(_degree(f) for f in factors if f not in (ONES, Transpose(ONES)))
         case Scaled(_, inner) | Quotient(inner, _):
             return _degree(inner)
         case Power(base, Number(value, _)) if value.denominator == 1:
@@ -101,7 +102,9 @@ def scaled(
     size = abs(coefficient)
     upper, lower = sorted(above, key=factor_order), sorted(below, key=factor_order)
     if decimal and size.denominator != 1:
-        upper = [Number(size, True), *upper]
+        endless = _without_tens(size.denominator)
+        upper = [Number(size * endless, True), *upper]
+        lower = [Number(Fraction(endless)), *lower] if endless > 1 else lower
     else:
         if size.numerator != 1 or size == 0:
             upper = [Number(Fraction(size.numerator)), *upper]
@@ -114,6 +117,14 @@ def scaled(
     whole = _beside(upper, body)
     formula = _over(whole, lower) if lower else whole
     return Negative(formula) if coefficient < 0 else formula
+
+
+def _without_tens(denominator: int) -> int:
+    """What of a denominator makes a decimal without end."""
+    for prime in (2, 5):
+        while denominator % prime == 0:
+            denominator //= prime
+    return denominator
 
 
 def _beside(scalars: Sequence[Formula], body: Formula | None) -> Formula:

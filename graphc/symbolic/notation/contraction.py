@@ -13,7 +13,7 @@ from fractions import Fraction
 import sympy
 
 from graphc.ir.dimension import Dim, Shape, same
-from graphc.symbolic.notation.formula import Fence, Formula, Number, Power
+from graphc.symbolic.notation.formula import Big, Call, Element, Fence, Formula, Number, Power
 from graphc.symbolic.notation.scalars import scalar_formula
 
 
@@ -68,13 +68,17 @@ class Factor:
 
 @dataclass(frozen=True)
 class Contraction:
-    """A product of factors, summed over those of their axes that ``axes`` lacks; None: an axis of size 1."""
+    """A product of factors, summed over those of their axes that ``axes`` lacks; None: an axis of size 1.
+
+    ``history`` are axes summed over inside, the first one first: how a product is best read.
+    """
 
     coefficient: Fraction
     factors: tuple[Factor, ...]
     axes: tuple[Axis | None, ...]
     decimal: bool = False
     by_elements: bool = True
+    history: tuple[Axis, ...] = ()
 
     @property
     def kept(self) -> tuple[Axis, ...]:
@@ -90,9 +94,8 @@ class Contraction:
     def moved(self, axes: Mapping[Axis, Axis]) -> Contraction:
         """The same value with some axes replaced."""
         factors = tuple(replace(f, axes=tuple(axes.get(a, a) for a in f.axes)) for f in self.factors)
-        return replace(
-            self, factors=factors, axes=tuple(a if a is None else axes.get(a, a) for a in self.axes)
-        )
+        kept = tuple(a if a is None else axes.get(a, a) for a in self.axes)
+        return replace(self, factors=factors, axes=kept, history=tuple(axes.get(a, a) for a in self.history))
 
     def fresh(self) -> Contraction:
         """The same value with axes of its own, so that it may be a factor twice."""
@@ -111,13 +114,30 @@ def opaque(
     """A formula for a whole tensor of this shape."""
     axes = new_axes(shape)
     kept = tuple(a for a in axes if a is not None)
-    is_row = len(axes) == 2 and axes[0] is None and axes[1] is not None
+    is_row = len(axes) == 2 and axes[0] is None and axes[1] is not None and not is_reduced(formula)
     return Contraction(Fraction(1), (Factor(Atom(formula, len(shape), is_row, terms, whole), kept),), axes)
+
+
+def is_reduced(formula: Formula) -> bool:
+    """Whether a formula reduces a tensor: what is left is a column, as every vector, whatever its shape."""
+    return (
+        isinstance(formula, (Big, Element))
+        or (isinstance(formula, Call) and bool(formula.below))
+        or any(map(is_reduced, formula.parts))
+    )
 
 
 def number(value: Fraction, decimal: bool = False, axes: tuple[Axis | None, ...] = ()) -> Contraction:
     """A plain number."""
     return Contraction(value, (), axes, decimal)
+
+
+def broadcast(value: Contraction, shape: tuple[Dim, ...]) -> Contraction:
+    """The value with the axes that broadcasting to a shape gives it."""
+    wide = new_axes(shape)
+    offset = len(wide) - len(value.axes)
+    axes = (*wide[:offset], *(w if a is None else a for a, w in zip(value.axes, wide[offset:], strict=True)))
+    return replace(value, axes=axes)
 
 
 def product(values: Iterable[Contraction], shape: Shape) -> Contraction:
@@ -144,7 +164,8 @@ def product(values: Iterable[Contraction], shape: Shape) -> Contraction:
         decimal = decimal or value.decimal
         factors += value.factors
     by_elements = all(v.by_elements for v in values)
-    return Contraction(coefficient, merged(factors), result, decimal and coefficient != 1, by_elements)
+    history = tuple(a for v in aligned for a in v.history)
+    return Contraction(coefficient, merged(factors), result, decimal, by_elements, history)
 
 
 def contracted(
@@ -152,6 +173,7 @@ def contracted(
 ) -> Contraction:
     """The sum of products in which axes of one label are one axis: an einsum."""
     labelled: dict[object, Axis] = {}
+    history: tuple[Axis, ...] = ()
     coefficient, decimal = Fraction(1), False
     factors: list[Factor] = []
     sizes: dict[object, Dim] = {}
@@ -164,13 +186,21 @@ def contracted(
         moved = value.moved(replaced)
         coefficient *= moved.coefficient
         decimal = decimal or moved.decimal
+        history += moved.history
         factors += moved.factors
     used = {a for f in factors for a in f.axes}
     for label, axis in labelled.items():
         if axis not in used and label not in out:  # summed, and nothing depends on it
             coefficient, factors = times_size(coefficient, factors, axis.size)
     axes = tuple(labelled.get(label) for label in out)
-    return Contraction(coefficient, merged(factors), axes, decimal, by_elements=False)
+    whole = Contraction(coefficient, merged(factors), axes, decimal, by_elements=False)
+    return with_history(whole, history)
+
+
+def with_history(value: Contraction, before: tuple[Axis, ...]) -> Contraction:
+    """The value with its last summation noted, where it was of one axis: of several none comes first."""
+    new = [a for a in value.summed if a not in before]
+    return replace(value, history=(*before, *new) if len(new) == 1 else before)
 
 
 def times_size(coefficient: Fraction, factors: Sequence[Factor], size: Dim) -> tuple[Fraction, list[Factor]]:

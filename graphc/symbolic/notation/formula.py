@@ -305,7 +305,7 @@ def name(text: str) -> Name:
     (Name(word='w', scopes=('block1',)), Name(word='h_1', scopes=()))
     """
     *scopes, last = text.split("/")
-    return Name(identifier(last), tuple(identifier(s) for s in scopes if s))
+    return Name(identifier(last), tuple(identifier(s) for s in scopes if identifier(s).strip("_")))
 
 
 def name_of(node: Tensor | sympy.Symbol, names: Names) -> Name:

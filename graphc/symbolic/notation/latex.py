@@ -11,7 +11,7 @@ from graphc.symbolic.notation.writing import ATOM, FRACTION, written
 _SIGNS = {
     "⊙": r"\odot", "·": r"\cdot", "⊗": r"\otimes", "*": "*", "×": r"\times",
     "⊛": r"\mathbin{\tilde{\otimes}}",
-    "⊗ᵀ": r"\mathbin{\otimes^{\top}}", "=": "=", "<": "<", ">": ">", "≤": r"\le", "≥": r"\ge", "≠": r"\ne",
+    "⊗ᵀ": r"\mathbin{\otimes^{\top}}", "=": "=", "<": "<", ">": ">", "≤": r"\leq", "≥": r"\geq", "≠": r"\neq",
     "≈": r"\approx", "∧": r"\land", "∨": r"\lor", "⊕": r"\oplus", "∈": r"\in",
     "Σ": r"\sum", "∏": r"\prod", "max": r"\max", "min": r"\min", "|": r"\vert", "‖": r"\Vert",
     "⟨": r"\langle", "⟩": r"\rangle", "⌊": r"\lfloor", "⌋": r"\rfloor", "⌈": r"\lceil", "⌉": r"\rceil",

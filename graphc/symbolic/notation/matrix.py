@@ -6,9 +6,9 @@ the cross-correlation that deep learning calls convolution, ``w * x`` the convol
 above 1; s, d, p and g below a sign are stride, dilation, padding and groups. Channels are summed as in matrix
 products and not shown. ``Σ x`` without an index is over all elements, ``Σ_n`` over the axis of size N,
 ``Σ_i``, ``Σ_j`` over the first, the second axis; ``mean_j`` likewise. ``1 1ᵀ`` is the matrix of ones, and
-beside I or diag(v) in a sum nothing is broadcast without it. ``up_2(U)`` repeats each element along axes,
-``kron(A, B)`` is the Kronecker product. softmax, logsumexp and cumsum are along the last axis unless
-they bear an index.
+beside I or diag(v) in a sum nothing is broadcast without it. ``up_2(U)`` repeats each element along axes.
+Between matrices ``A ⊗ B`` is the Kronecker product. softmax, logsumexp and cumsum are along the last axis
+unless they bear an index.
 
 Source of the signs and of up: Qiu Xipeng, *Neural Networks and Deep Learning*, sections 5.1 and 5.3.
 """

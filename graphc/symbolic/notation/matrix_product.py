@@ -19,6 +19,7 @@ from graphc.symbolic.notation.building import (
 )
 from graphc.symbolic.notation.contraction import Axis, Factor
 from graphc.symbolic.notation.formula import (
+    IDENTITY,
     ONES,
     Big,
     Call,
@@ -82,10 +83,12 @@ class MatrixProduct:
         self,
         factors: Sequence[Factor],
         out: Sequence[Axis],
-        index: Callable[[Axis], Formula],
+        index: Callable[[Axis, int], Formula],
+        history: Sequence[Axis] = (),
     ) -> None:
         self.out = tuple(out)
         self.index = index
+        self.history = [a for a in history if a not in out]
         self.lines: list[Line] = []
         self.weights: dict[Axis, list[Weighted]] = {}
         self.scalars: list[Formula] = []
@@ -116,6 +119,15 @@ class MatrixProduct:
         found = dict.fromkeys([*(a for k in self.lines for a in (k.start, k.end)), *self.weights])
         return iter([a for a in found if a not in self.out])
 
+    def _inner_first(self) -> list[Axis]:
+        """Axes to sum over, those that the graph sums inside first.
+
+        Otherwise those of a named size, which are examples or times, last: Σ_n ((r Vᵀ) ⊙ h').
+        """
+        rest = [a for a in list(self._summed())[::-1] if a not in self.history]
+        rest.sort(key=lambda a: not isinstance(a.size, int))
+        return [*(a for a in self.history if self._lines_at(a)), *rest]
+
     # -- steps -------------------------------------------------------------------------------------
     def done(self) -> tuple[list[Formula], Formula | None] | None:
         """Scalars and the tensor beside them, or None where matrix notation does not reach."""
@@ -130,6 +142,7 @@ class MatrixProduct:
     def _traces(self) -> bool:
         loops, self.loops = self.loops, []
         for axis, formula, exponent, alone in loops:
+            alone = alone and sum(other is axis for other, *_ in loops) == 1
             if alone and exponent == 1 and not self._lines_at(axis) and axis not in self.weights:
                 self.scalars.append(Call("tr", (formula,)))
             else:
@@ -172,8 +185,11 @@ class MatrixProduct:
                     [(product_of(k.seen_from(a)), k.exponent) for k in same] for a in (first.start, first.end)
                 ]
                 flips = [sum(_flips(k.seen_from(a)) for k in same) for a in (first.start, first.end)]
-                start, end = (first.start, first.end) if flips[0] <= flips[1] else (first.end, first.start)
-                formula = by_elements(ways[0] if flips[0] <= flips[1] else ways[1])
+                upright = flips[0] <= flips[1]
+                if set(self.out) == {first.start, first.end}:  # as the result has it
+                    upright = first.start is self.out[0]
+                start, end = (first.start, first.end) if upright else (first.end, first.start)
+                formula = by_elements(ways[0] if upright else ways[1])
                 self.lines = [k for k in self.lines if k not in same]
                 self.lines.append(Line(start, end, (Link(formula),)))
                 return True
@@ -228,12 +244,11 @@ class MatrixProduct:
         vector = self._vector(axis)
         del self.weights[axis]
         self.lines.remove(line)
-        self._weigh(other, (*line.seen_from(other), *vector))
+        self._weigh(other, _without_identity((*line.seen_from(other), *vector)))
         return True
 
     def _matrix_products(self) -> bool:
-        # Where the order matters, as in Σ_n ((δ Wᵀ) ⊙ S), the sum over rows, which are a batch, comes last.
-        for axis in sorted(self._summed(), key=lambda a: sum(k.start is a for k in self.lines)):
+        for axis in self._inner_first():
             meeting = self._lines_at(axis)
             if len(meeting) != 2:
                 continue
@@ -246,7 +261,8 @@ class MatrixProduct:
                 del self.weights[axis]
             a, b = first.other(axis), second.other(axis)
             self.lines = [k for k in self.lines if k not in meeting]
-            self.lines.append(Line(a, b, (*first.seen_from(a), *middle, *second.seen_from(axis))))
+            chain = (*first.seen_from(a), *middle, *second.seen_from(axis))
+            self.lines.append(Line(a, b, _without_identity(chain)))
             return True
         return False
 
@@ -264,8 +280,9 @@ class MatrixProduct:
                 self.scalars.append(Big("Σ", (), product_of(line.chain)))
             else:
                 chain = line.seen_from(other)
-                body = product_of(chain if _flips(chain) * 2 <= len(chain) else turned(chain))
-                self._weigh(other, (Link(Big("Σ", (self.index(axis),), body)),))
+                upright = _flips(chain) * 2 <= len(chain)
+                body = product_of(chain if upright else turned(chain))
+                self._weigh(other, (Link(Big("Σ", (self.index(axis, 1 if upright else 0),), body)),))
             return True
         return False
 
@@ -295,6 +312,14 @@ class MatrixProduct:
         del self.weights[axis]
         return Big("Σ", (), vector)
 
+    def _shows_its_axis(self, axis: Axis, place: int) -> bool:
+        """Whether the weight at an axis, if there is one, is a sum that broadcasts where it came from."""
+        if axis not in self.weights:
+            return True
+        vector = self._vector(axis)
+        big = vector[0].formula
+        return len(vector) == 1 and isinstance(big, Big) and self.index(axis, place) not in big.indices
+
     def _finished(self) -> tuple[list[Formula], Formula | None] | None:
         if any(True for _ in self._summed()) or len(self.lines) > 1:
             return None
@@ -305,9 +330,12 @@ class MatrixProduct:
             self._matrix(line)
             a, b = self.out
             chain = line.seen_from(a)
+            if self.weights and all(self._shows_its_axis(axis, place) for place, axis in enumerate((a, b))):
+                sums = [product_of(self._vector(axis)) for axis in self.weights]  # A ⊙ Σ_j B: it says where
+                return self.scalars, by_elements((f, Fraction(1)) for f in (product_of(chain), *sums))
             left = (_diagonal(self._vector(a)),) if a in self.weights else ()
             right = (_diagonal(self._vector(b)),) if b in self.weights else ()
-            return self.scalars, product_of((*left, *chain, *right))
+            return self.scalars, product_of(_without_identity((*left, *chain, *right)))
         if not self.out:
             return self.scalars, None
         if len(self.out) == 1:
@@ -320,6 +348,11 @@ class MatrixProduct:
 
 def _diagonal(vector: Chain) -> Link:
     return Link(Call("diag", (product_of(vector),)), symmetric=True)
+
+
+def _without_identity(chain: Chain) -> Chain:
+    """The chain without I, unless it is nothing else."""
+    return tuple(k for k in chain if k.formula != IDENTITY) or chain[:1]
 
 
 def _standing(vector: Chain) -> Formula:

@@ -22,7 +22,8 @@ ol { list-style: none; padding: 0; } li { border-top: 1px solid #dde; padding: .
 .formulas { margin: .4rem 0 0 3rem; display: grid; grid-template-columns: max-content 1fr; gap: .5rem 1rem;
   align-items: center; }
 .kind { color: #789; font-size: .8em; } .math { overflow: auto hidden; padding: .2rem 0; }
-math { font-size: 1.15em; }
+.math math { font-family: "STIX Two Math", "Latin Modern Math", "Cambria Math", math; font-size: 1.2em;
+  margin: 0; width: max-content; }
 @media (prefers-color-scheme: dark) {
   body { background: #14181f; color: #dde3ea; } li { border-color: #333a45; }
   p.note, .place { color: #9ab; } .check { color: #6c9; } .check.bad { color: #f77; }

@@ -20,8 +20,10 @@ from graphc.symbolic.notation.building import (
     summed,
     transposed,
 )
-from graphc.symbolic.notation.contraction import Axis, Contraction, Factor
+from graphc.symbolic.notation.contraction import Axis, Contraction, Factor, is_reduced
 from graphc.symbolic.notation.formula import (
+    IDENTITY,
+    ONES,
     Array,
     Big,
     Call,
@@ -44,11 +46,11 @@ _LETTERS = "ijklmnpqrstuvwxyz"
 Found = tuple[list[Formula], Formula | None]
 
 
-def index_of(axis: Axis) -> Formula:
+def index_of(axis: Axis, place: int | None = None) -> Formula:
     """The letter of an axis: n for a size named N, else i, j, k, … by its place in its tensor."""
     if _is_named(axis):
         return Name(str(axis.size).lower())
-    return Name(_LETTERS[axis.place % len(_LETTERS)])
+    return Name(_LETTERS[(axis.place if place is None else place) % len(_LETTERS)])
 
 
 def _is_named(axis: Axis) -> bool:
@@ -77,17 +79,24 @@ def _under_one_root(scalars: Sequence[tuple[Formula, Fraction]]) -> list[tuple[F
     return [*found, *merged]
 
 
+def argument(value: Contraction) -> Formula:
+    """The value as the argument of a function, where broadcasting goes without saying."""
+    return rendered(value, beside=True)
+
+
 def parts_of(
     value: Contraction, beside: bool = False
 ) -> tuple[Fraction, list[tuple[Formula, Fraction]], Formula | None]:
     """The coefficient, the scalars with their powers, and the tensor they stand in front of."""
+    if value.coefficient == 0:
+        return value.coefficient, [], None
     value = with_row_sums(_with_sign_inside(value), index_of)
     scalars = [(f.atom.formula, f.exponent) for f in value.factors if not f.axes]
     tensors = [f for f in value.factors if f.axes]
     if not tensors:
         return value.coefficient, scalars, None
     covered = [a for a in value.kept if any(a in f.axes for f in tensors)]
-    found, body = _body(tensors, covered, value)
+    found, body = _body(tensors, covered, value, beside)
     scalars += [(f, Fraction(1)) for f in found]
     if body is not None:
         body = _stretched(body, value, covered, tensors, beside)
@@ -126,26 +135,35 @@ def _stretched(
         return body
     is_first = covered[0] is value.kept[0]
     plain = len(tensors) == 1 and tensors[0].atom.rank == 1 and isinstance(tensors[0].atom.formula, Name)
-    if beside and not (is_first and plain):
+    # In a matrix of N by N the letter does not tell the axes apart: what kept both axes broadcasts back.
+    letters = [index_of(a, place) for place, a in enumerate(value.kept)]
+    told = letters[0] != letters[1] or any(f.atom.rank != 2 for f in tensors)
+    misread = told and letters[not is_first] in _reduced_over(body)
+    if beside and not (is_first and plain) and not misread:
         return body
+    if _lies(tensors, covered, value):
+        return joined([ONES, body])
     return outer_with_ones(body, is_first)
 
 
-def _body(tensors: Sequence[Factor], out: Sequence[Axis], value: Contraction) -> Found:
+def _body(tensors: Sequence[Factor], out: Sequence[Axis], value: Contraction, beside: bool) -> Found:
     summed_axes = value.summed
     repeats = any(len(set(f.axes)) < len(f.axes) for f in tensors)
-    turned = len(value.axes) == 2 and value.axes[0] is None and len(out) == 1
+    turned = len(value.axes) == 2 and len(out) == 1 and (value.axes[0] is None or _lies(tensors, out, value))
+    turned = turned and not (beside and len(tensors) == 1 and is_reduced(tensors[0].atom.formula))
     if not summed_axes and not repeats and _is_by_elements(tensors, out, value, turned):
         return [], by_elements([(f.atom.formula, f.exponent) for f in tensors])
     whole = _whole_sums(tensors, out, summed_axes)
     if whole is not None:
         return whole
     if len(out) <= 2 and all(len(f.axes) <= 2 for f in tensors):
-        done = MatrixProduct(tensors, out, index_of).done()
+        done = MatrixProduct(tensors, out, index_of, value.history).done()
         if done is not None:
             scalars, body = done
-            return scalars, (_turned(body) if turned and body is not None else body)
-    batched = _batched(tensors, out, summed_axes)
+            if body is None or not turned or (beside and is_reduced(body)):
+                return scalars, body
+            return scalars, _turned(body)
+    batched = None if repeats else _batched(tensors, out, summed_axes)
     if batched is not None:
         return batched
     if not repeats:
@@ -153,6 +171,11 @@ def _body(tensors: Sequence[Factor], out: Sequence[Axis], value: Contraction) ->
         if aligned is not None:
             return [], aligned
     return [], _by_indices(tensors, out, summed_axes)
+
+
+def _lies(tensors: Sequence[Factor], out: Sequence[Axis], value: Contraction) -> bool:
+    """Whether rows, of shape (1, K), stand where NumPy broadcasts them: they are not stood up."""
+    return out[0] is value.axes[-1] and all(f.atom.is_row and len(f.axes) == 1 for f in tensors)
 
 
 def _is_by_elements(tensors: Sequence[Factor], out: Sequence[Axis], value: Contraction, turned: bool) -> bool:
@@ -166,17 +189,42 @@ def _is_by_elements(tensors: Sequence[Factor], out: Sequence[Axis], value: Contr
         )
     widest = max(len(f.axes) for f in tensors)
     if len(out) > 2:
-        return widest == len(out) or len(tensors) == 1
-    if widest < 2:
+        return widest == len(out) and (value.by_elements or all(_broadcasts(f.axes, out) for f in tensors))
+    if widest < 2 or (len(tensors) > 1 and any(f.atom.formula == IDENTITY for f in tensors)):
         return False
     if not value.by_elements:
         return widest == min(len(f.axes) for f in tensors)
-    return all(len(f.axes) == 2 or f.axes[0] is out[1] or f.atom.rank == 2 for f in tensors)
+    vectors = [f for f in tensors if len(f.axes) == 1]
+    places = [0 if f.axes[0] is out[0] else 1 for f in vectors]
+    return all(place == 1 or f.atom.rank == 2 for f, place in zip(vectors, places, strict=True)) and not any(
+        index_of(f.axes[0], place) in _reduced_over(f.atom.formula)
+        for f, place in zip(vectors, places, strict=True)
+    )
+
+
+def _reduced_over(formula: Formula) -> set[Formula]:
+    """The indices over which a formula reduces: what is left broadcasts to where it came from."""
+    found: set[Formula] = set()
+    stack = [formula]
+    while stack:
+        top = stack.pop()
+        if isinstance(top, Big):
+            found.update(top.indices)
+        elif isinstance(top, Call) and top.below:
+            found.update(top.below)
+        else:
+            stack += top.parts
+    return found
 
 
 def _in_order(axes: Sequence[Axis], among: Sequence[Axis]) -> bool:
     places = [i for a in axes for i, b in enumerate(among) if a is b]
     return len(places) == len(axes) and places == sorted(places)
+
+
+def _broadcasts(axes: Sequence[Axis], among: Sequence[Axis]) -> bool:
+    """Whether axes stand at the end of others, where NumPy looks for them."""
+    return tuple(among[len(among) - len(axes) :]) == tuple(axes)
 
 
 def _turned(body: Formula) -> Formula:
@@ -202,7 +250,10 @@ def _whole_sums(tensors: Sequence[Factor], out: Sequence[Axis], over: Sequence[A
         pair = sorted((f.atom.formula for f in tensors), key=factor_order)
         return [Fence("⟨", tuple(pair), "⟩")], None
     body = by_elements([(f.atom.formula, f.exponent) for f in tensors])
-    formula = Big("Σ", tuple(map(index_of, over)) if rest else (), body)
+    indices = tuple(index_of(a, i) for i, a in enumerate(first.axes) if a in over)
+    if any(f.atom.rank != len(f.axes) for f in tensors):  # axes of size 1 count too
+        indices = tuple(map(index_of, over))
+    formula = Big("Σ", indices if rest else (), body)
     return ([formula], None) if not rest else ([], formula)
 
 
@@ -220,7 +271,7 @@ def _batched(tensors: Sequence[Factor], out: Sequence[Axis], over: Sequence[Axis
     inner = []
     for f in tensors:
         rest = tuple(a for a in f.axes if a not in lead)
-        if not 1 <= len(rest) <= 2 or f.axes[len(f.axes) - len(rest) :] != rest:
+        if len(rest) != 2 or f.axes[-2:] != rest:  # stacks of vectors are not read as such
             return None
         if not _in_order(f.axes[: len(f.axes) - len(rest)], lead):
             return None
@@ -229,23 +280,29 @@ def _batched(tensors: Sequence[Factor], out: Sequence[Axis], over: Sequence[Axis
     if done is None:
         return None
     scalars, body = done
+    whole = joined([*scalars, *([body] if body else [])])
+    if _holds_sum(whole):
+        return None
     summed_lead = [a for a in lead if a in over]
     if not summed_lead:
-        return done if not scalars else ([], joined([*scalars, *([body] if body else [])]))
-    whole = joined([*scalars, *([body] if body else [])])
+        return [], whole
     formula = Big("Σ", tuple(map(index_of, summed_lead)), whole)
     return ([formula], None) if not out else ([], formula)
+
+
+def _holds_sum(formula: Formula) -> bool:
+    return isinstance(formula, Big) or any(map(_holds_sum, formula.parts))
 
 
 def _aligned(tensors: Sequence[Factor], out: Sequence[Axis], over: Sequence[Axis]) -> Formula | None:
     """A sum over some axes of a broadcast elementwise product."""
     widest = max(tensors, key=lambda f: len(f.axes)).axes
-    if not all(_in_order(f.axes, widest) for f in tensors) or [a for a in widest if a not in over] != list(
-        out
-    ):
+    rest = [a for a in widest if a not in over]
+    if rest != list(out) or not all(_broadcasts(f.axes, widest) for f in tensors):
         return None
     body = by_elements([(f.atom.formula, f.exponent) for f in tensors])
-    return Big("Σ", tuple(map(index_of, over)), body) if over else body
+    indices = tuple(index_of(a, i) for i, a in enumerate(widest) if a in over)
+    return Big("Σ", indices if out else (), body) if over else body
 
 
 def _by_indices(tensors: Sequence[Factor], out: Sequence[Axis], over: Sequence[Axis]) -> Formula:

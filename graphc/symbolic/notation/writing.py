@@ -39,6 +39,7 @@ from graphc.symbolic.notation.formula import (
 # other, and a product beside a sign is set in parentheses all the same: (A B) ⊙ C, as textbooks do.
 RELATION, SUM, BIG, SIGNED, LINE_QUOTIENT, PRODUCT, FRACTION, RAISED, ATOM = range(9)
 Written = tuple[str, int]
+_MOST_ZEROS = 7
 
 
 class Pen(Protocol):
@@ -120,8 +121,7 @@ def _written(formula: Formula, pen: Pen, done: dict[int, Written]) -> Written:
         case Scaled(scalars, body):
             level = min(PRODUCT, max(done[id(body)][1], SIGNED if not _opens(body) else BIG))
             least = BIG if _opens(body) else SIGNED
-            fronts = [put(s, FRACTION if _is_dotted(s) else PRODUCT) for s in scalars]
-            return pen.product([*fronts, put(body, least)], "", ()), level
+            return pen.product([*all_of(scalars, RAISED), put(body, least)], "", ()), level
         case Quotient(above, below_line):
             stacked = pen.quotient_level == FRACTION
             texts = (
@@ -157,7 +157,7 @@ def _written(formula: Formula, pen: Pen, done: dict[int, Written]) -> Written:
         case Relation(left, sign, right):
             return pen.relation(put(left, SUM), sign, put(right, SUM)), RELATION
         case Partial(above, below_line):
-            return pen.partial(put(above, ATOM), put(below_line, ATOM)), RAISED if _is_tall(pen) else ATOM
+            return pen.partial(put(above, ATOM), put(below_line, ATOM)), RAISED
         case Span(start, stop, step):
             ends = [
                 "" if e is None else put(e) for e in ([start, stop] if step is None else [start, stop, step])
@@ -171,23 +171,13 @@ def _opens(formula: Formula) -> bool:
     return isinstance(formula, Big)
 
 
-def _is_dotted(formula: Formula) -> bool:
-    """Whether a scalar is a product of vectors: (xᵀ y) x is no chain."""
-    return isinstance(formula, Product) and not formula.sign and any(map(_has_transpose, formula.factors))
-
-
-def _has_transpose(formula: Formula) -> bool:
-    return isinstance(formula, Transpose)
-
-
-def _is_tall(pen: Pen) -> bool:
-    """Whether ∂L/∂W is a fraction that a raised sign would not be seen to cover."""
-    return pen.quotient_level == FRACTION
-
-
 def _number(value: Fraction, decimal: bool, pen: Pen) -> Written:
-    if value.denominator == 1 and value < 10**9:
-        return pen.digits(str(value.numerator)), ATOM
+    if value.denominator == 1:
+        figures = str(value.numerator)
+        zeros = len(figures) - len(figures.rstrip("0"))
+        if zeros < _MOST_ZEROS or value == 0:
+            return pen.digits(figures), ATOM
+        return _scientific(figures[:-zeros], zeros, pen)
     if decimal:
         return _decimal(value, pen)
     above, below = str(value.numerator), str(value.denominator)
@@ -202,5 +192,8 @@ def _decimal(value: Fraction, pen: Pen) -> Written:
         mantissa, exponent = repr(float(value * 10 ** (zeros + 1))), str(-zeros - 1)
     if not exponent:
         return pen.digits(mantissa), ATOM
-    mantissa = mantissa.removesuffix(".0")
-    return pen.scientific(mantissa, int(exponent)), RAISED if mantissa == "1" else PRODUCT
+    return _scientific(mantissa.removesuffix(".0"), int(exponent), pen)
+
+
+def _scientific(mantissa: str, exponent: int, pen: Pen) -> Written:
+    return pen.scientific(mantissa, exponent), RAISED if mantissa == "1" else PRODUCT
