@@ -288,3 +288,16 @@ def test_mixed_precision() -> None:
     by_x, by_w = gc.compile(gradients, [x, w])(X, W)
     np.testing.assert_allclose(by_x, [W, [1, 1]], rtol=1e-6)
     np.testing.assert_allclose(by_w, X[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_a_first_value_that_the_step_forgets_is_one_of_the_results(mode: str) -> None:
+    start, x = gc.input("start", (2,), "float64"), gc.input("x", ("T", 2), "float64")
+    last, before = gc.scan(lambda h, x_t: (x_t * x_t, h), start, x)
+    y = gc.sum(gc.sin(before)) + gc.sum(last)
+    values = {start: np.array([0.3, -0.7]), x: np.ones((3, 2))}
+    slope, curvature = gc.interpret([gc.jacobian(y, start, mode), gc.hessian(y, start)], values)
+    np.testing.assert_allclose(slope, np.cos(values[start]))
+    np.testing.assert_allclose(curvature, np.diag(-np.sin(values[start])))
+    (kept,) = gc.interpret([gc.jacobian(last, start, mode)], {**values, x: np.ones((0, 2))})
+    np.testing.assert_array_equal(kept, np.eye(2))

@@ -222,8 +222,8 @@ def _tangent(loop: Loop, tangents: Sequence[Tensor | None], walks: ForwardWalks)
     moved = {p: placeholder(f"tangent_{p.name}", p.shape, p.dtype) for p in (*body.carries, *moving)}
     seeds = {p: moved[p] for p in moving}
     found = walks.sweep(seeds, body.results)
-    if not found:
-        return None
+    if not found and not any(c in given for c in body.carries):
+        return None  # a carry that moves is one of the results before its first step, whatever a step does
     results = [found[r] if r in found else like(r, 0.0) for r in body.results]
     count = len(body.carries)
     starts = [given[c] if c in given else full(0.0, c.shape, c.dtype) for c in body.carries]
