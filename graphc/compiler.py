@@ -19,7 +19,7 @@ from graphc.ir.origin import user_location
 from graphc.ir.structure import flatten
 from graphc.ir.tensor import Tensor
 from graphc.ir.verifier import Verifier
-from graphc.passes.pipelines import PIPELINES, run
+from graphc.passes.pipelines import PIPELINES, TILED, run
 from graphc.passes.report import explain
 from graphc.runtime.entry import Argument
 from graphc.runtime.function import Compiled, Function
@@ -75,7 +75,7 @@ def compile(
     graph, records = run(declared, PIPELINES[optimize], verifier)
     clock.lap("passes")
     places = {n: k for k, n in enumerate(n for n in declared.nodes if n.op.family == "random")}
-    plan = schedule(graph)
+    plan = schedule(graph, tiled=debug is None and optimize in TILED)
     scalar = write_scalar_program(plan) if debug is None else None
     memory = plan_memory(plan)
     clock.lap("plan")

@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from graphc.codegen.emitters import EMITTERS
-from graphc.codegen.schedule import Schedule
+from graphc.codegen.schedule import Schedule, results_of
+from graphc.codegen.tiling.region import Region, Result
 from graphc.codegen.views import is_contiguous, is_view, owner
-from graphc.ir.dimension import Dim, Shape, element_count, evaluate_dim, same_shape, symbols_of
+from graphc.ir.dimension import Dim, Shape, element_count, evaluate_dim, same, same_shape, symbols_of
 from graphc.ir.dtype import DType
 from graphc.ir.tensor import Tensor
 
@@ -46,7 +47,9 @@ class Plan:
     call because they are returned; ``in_parameter`` maps a node to the parameter it is written into;
     ``scratch`` gives a step's extra blocks with their shapes and dtypes; ``overwrites`` the position
     of the operand that a step writes over; ``loops`` the plan of each loop's body, in which the fresh
-    nodes are those that may be written straight into the loop's results.
+    nodes are those that may be written straight into the loop's results. ``regions`` has the plan of a tile
+    for each region, with blocks of its own, since each thread has them; ``parts`` the array in which the tiles
+    leave their parts of a sum.
     """
 
     blocks: tuple[Block, ...]
@@ -56,6 +59,8 @@ class Plan:
     scratch: dict[Tensor, tuple[tuple[Block, Shape, DType], ...]]
     overwrites: dict[Tensor, int]
     loops: dict[Tensor, Plan] = field(default_factory=dict)
+    regions: dict[Region, Plan] = field(default_factory=dict)
+    parts: dict[Tensor, tuple[Block, Shape, DType]] = field(default_factory=dict)
 
     @property
     def block_sizes(self) -> tuple[tuple[Dim, ...], ...]:
@@ -71,14 +76,22 @@ def total_bytes(block_sizes: tuple[tuple[Dim, ...], ...], sizes: Mapping[str, in
 
 
 class _Planner:
-    """Plans a program, or with ``around``, the planner of what is around it, the body of a loop."""
+    """Plans a program, or with ``around``, the planner of what is around it, the body of a loop.
 
-    def __init__(self, schedule: Schedule, around: _Planner | None = None) -> None:
+    With ``direct`` it plans a tile; those of its outputs may be written straight into the results.
+    """
+
+    def __init__(
+        self, schedule: Schedule, around: _Planner | None = None, direct: frozenset[Tensor] | None = None
+    ) -> None:
         self.schedule = schedule
-        self.is_body = around is not None
+        self.direct = direct
+        self.is_body = around is not None or direct is not None
         self.blocks: list[Block] = around.blocks if around else []
         self.free: list[tuple[int, int]] = around.free if around else []  # (hint, block number), sorted
         self.loops: dict[Tensor, Plan] = {}
+        self.regions: dict[Region, Plan] = {}
+        self.parts: dict[Tensor, tuple[Block, Shape, DType]] = {}
         self.block: dict[Tensor, Block] = {}
         self.scratch: dict[Tensor, tuple[tuple[Block, Shape, DType], ...]] = {}
         self.overwrites: dict[Tensor, int] = {}
@@ -92,7 +105,8 @@ class _Planner:
     def _last_uses(self) -> dict[Tensor, int]:
         last: dict[Tensor, int] = {}
         for position, step in enumerate(self.schedule.steps):
-            last[step] = position
+            for result in results_of(step):
+                last[result] = position
             for operand in step.inputs:
                 last[self.owners[operand]] = position
         end = len(self.schedule.steps)
@@ -104,7 +118,7 @@ class _Planner:
 
     def _returned(self) -> frozenset[Tensor]:
         """Computed values that are handed out without a copy: each is behind one output only."""
-        steps = set(self.schedule.steps)
+        computed = {result for step in self.schedule.steps for result in results_of(step)}
         outputs = self.schedule.graph.outputs
         count: dict[Tensor, int] = {}
         for output in outputs:
@@ -113,21 +127,25 @@ class _Planner:
         fresh = set()
         for output in outputs:
             base = self.owners[output]
-            alone = base in steps and count[base] == 1 and base not in updated
+            alone = base in computed and count[base] == 1 and base not in updated
             alone = alone and (base is output if self.is_body else output.ndim > 0)
+            if self.direct is not None and base not in self.direct:
+                alone = False
             if alone and not _overlaps_itself(output):
                 fresh.add(base)
         return frozenset(fresh)
 
     def _written_in_place(self) -> dict[Tensor, Tensor]:
         """New values that may be written straight into their parameter: nothing reads the old one later."""
-        where = {step: position for position, step in enumerate(self.schedule.steps)}
+        where = {r: position for position, step in enumerate(self.schedule.steps) for r in results_of(step)}
+        together = {r for step in self.schedule.steps if isinstance(step, Region) for r in step.outputs}
         found = {}
         for parameter, new in self.schedule.graph.updates:
             position = where[new]
             last = self.last_use.get(parameter, -1)
             if last < position or (
                 last == position
+                and new not in together
                 and any(self._may_overwrite(new, k, parameter) for k in range(len(new.inputs)))
             ):
                 found[new] = parameter
@@ -139,30 +157,50 @@ class _Planner:
             dying = [
                 o for o in dict.fromkeys(self.owners[i] for i in step.inputs) if self.last_use[o] == position
             ]
-            reused: Block | None = None
-            if step not in self.fresh and step not in self.in_parameter:
-                reused = self._overwritten(step, dying)
-                if reused is None:
-                    self.block[step] = self._take(step.shape, step.dtype)
-                else:
-                    self.block[step] = reused
-                    reused.hold(step.shape, step.dtype, self._hint(step.shape, step.dtype))
-            wanted = EMITTERS[step.op.name].scratch(step)
-            if wanted:
-                taken = [(self._take(shape, dtype), shape, dtype) for shape, dtype in wanted]
-                self.scratch[step] = tuple(taken)
-                for block, _, _ in taken:
-                    self._release(block)
-            if step in self.schedule.loops:
-                self._plan_body(step)
-            for value in dying:
+            reused = self._place_region(step) if isinstance(step, Region) else self._place(step, dying)
+            unread = [r for r in results_of(step) if self.last_use[r] == position] if isinstance(step, Region) else []
+            for value in (*dying, *unread):
                 held = self.block.get(value)
                 if held is not None and held is not reused:
                     self._release(held)
         return Plan(
             tuple(self.blocks), self.block, self.fresh, self.in_parameter, self.scratch, self.overwrites,
-            self.loops,
+            self.loops, self.regions, self.parts,
         )  # fmt: skip
+
+    def _place(self, step: Tensor, dying: list[Tensor]) -> Block | None:
+        """Give a step its blocks; that of an operand it writes over, if it does."""
+        reused: Block | None = None
+        if step not in self.fresh and step not in self.in_parameter:
+            reused = self._overwritten(step, dying)
+            if reused is None:
+                self.block[step] = self._take(step.shape, step.dtype)
+            else:
+                self.block[step] = reused
+                reused.hold(step.shape, step.dtype, self._hint(step.shape, step.dtype))
+        wanted = EMITTERS[step.op.name].scratch(step)
+        if wanted:
+            taken = [(self._take(shape, dtype), shape, dtype) for shape, dtype in wanted]
+            self.scratch[step] = tuple(taken)
+            for block, _, _ in taken:
+                self._release(block)
+        if step in self.schedule.loops:
+            self._plan_body(step)
+        return reused
+
+    def _place_region(self, region: Region) -> None:
+        """Give a region's results their blocks, and its sums arrays for their parts."""
+        for result in region.results:
+            node = result.outside
+            if node not in self.fresh and node not in self.in_parameter:
+                self.block[node] = self._take(node.shape, node.dtype)
+            if result.part is None:
+                shape = (region.count, *node.shape)
+                self.parts[node] = (self._take(shape, node.dtype), shape, node.dtype)
+        for block, _, _ in [self.parts[r.outside] for r in region.results if r.part is None]:
+            self._release(block)
+        direct = frozenset([r.inside for r in region.results if _in_one_piece(r)])
+        self.regions[region] = _Planner(self.schedule.regions[region], direct=direct).plan()
 
     def _plan_body(self, step: Tensor) -> None:
         """The body takes its blocks from those that are free while the loop runs, and gives all back."""
@@ -234,6 +272,12 @@ class _Planner:
 
     def _release(self, block: Block) -> None:
         insort(self.free, (block.hint, block.number))
+
+
+def _in_one_piece(result: Result) -> bool:
+    """Whether what a tile gives lies in one piece of the result."""
+    part = result.part
+    return part is None or (part.outer == 1 and all(same(s, 1) for s in result.outside.shape[: part.axis]))
 
 
 def _overlaps_itself(view: Tensor) -> bool:

@@ -7,9 +7,12 @@ as its cotangent exists, and the memory of that layer is free again before the n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+from graphc.codegen.tiling.region import Region, region_of
+from graphc.codegen.tiling.regions import Run, runs
+from graphc.codegen.tiling.sizes import tiles_of
 from graphc.codegen.views import is_view, owner
 from graphc.ir.build import apply
 from graphc.ir.graph import Graph
@@ -24,29 +27,62 @@ COPY = Op(
 )
 
 
+Step = Tensor | Region
+"""What is executed at once: one node, or the nodes of a region in tiles."""
+
+
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """``order`` lists every node, ``steps`` those that compute something, in the order of execution.
+    """``order`` lists every node, ``steps`` what computes something, in the order of execution.
 
-    ``loops`` gives for each step that is a loop the schedule of its body.
+    ``loops`` gives for each step that is a loop the schedule of its body, ``regions`` for each region that
+    of a tile.
     """
 
     graph: Graph
     order: tuple[Tensor, ...]
-    steps: tuple[Tensor, ...]
+    steps: tuple[Step, ...]
     loops: Mapping[Tensor, Schedule]
+    regions: Mapping[Region, Schedule] = field(default_factory=dict)
 
 
-def schedule(graph: Graph) -> Schedule:
-    """The graph with each update's value in a node of its own, and the order to compute it in."""
+def results_of(step: Step) -> tuple[Tensor, ...]:
+    """The values that a step computes for the steps around it."""
+    return step.outputs if isinstance(step, Region) else (step,)
+
+
+def schedule(graph: Graph, tiled: bool = False) -> Schedule:
+    """The graph with each update's value in a node of its own, and the order to compute it in.
+
+    Where it is ``tiled``, steps that share their rows are regions.
+    """
     graph = _with_own_updates(graph)
     depth: dict[Tensor, int] = {}
     for node in graph.nodes:
         depth[node] = 1 + max([depth[i] for i in node.inputs], default=0)
     order = topological_order(_roots(graph, depth))
-    steps = [n for n in order if (n.inputs or n.op.family in ("random", "loop")) and not is_view(n)]
-    loops = {n: schedule(_body_graph(n)) for n in steps if n.op.family == "loop"}
-    return Schedule(graph, tuple(order), tuple(steps), loops)
+    steps: list[Step] = []
+    for run in runs(order) if tiled else [Run(tuple(order))]:
+        if run.region is None:
+            steps += [n for n in run.nodes if _computes(n)]
+        else:
+            steps.append(_region(run, order, graph))
+    loops = {n: schedule(_body_graph(n)) for n in steps if isinstance(n, Tensor) and n.op.family == "loop"}
+    regions = {r: schedule(r.body) for r in steps if isinstance(r, Region)}
+    return Schedule(graph, tuple(order), tuple(steps), loops, regions)
+
+
+def _computes(node: Tensor) -> bool:
+    return bool(node.inputs or node.op.family in ("random", "loop")) and not is_view(node)
+
+
+def _region(run: Run, order: Sequence[Tensor], graph: Graph) -> Region:
+    assert run.region is not None
+    members = set(run.nodes)
+    used = {owner(o) for o in graph.roots}
+    used |= {owner(i) for n in order if n not in members for i in n.inputs}
+    count, tile = tiles_of(run.region, run.nodes)
+    return region_of(run.region, run.nodes, used & members, count, tile)
 
 
 def _body_graph(loop: Tensor) -> Graph:

@@ -7,10 +7,12 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
 
+from graphc.codegen import threads
 from graphc.codegen.emitters import dtype_source
 from graphc.codegen.kernels import KERNELS, with_dependencies
 from graphc.codegen.names import comment
@@ -116,12 +118,13 @@ def standalone_source(
         f"{variable} {tensor.dtype}{format_shape(tensor.shape)}"
         for variable, tensor in zip(arguments, inputs, strict=True)
     )
-    kernels = "\n\n".join(map(_kernel, with_dependencies(program.kernels)))
+    modules = [_module(threads, "import itertools")] if "in_tiles" in program.kernels else []
+    called = [name for name in with_dependencies(program.kernels) if name != "in_tiles"]
+    kernels = "\n\n".join([*modules, *map(_kernel, called)])
     if "erf_into" in program.kernels:
         module = inspect.getmodule(erf)
         assert module is not None
-        text = inspect.getsource(module)
-        kernels = f"{text[text.index('import numpy') :]}\n\n_BLOCK = 8192\n\n\n{kernels}"
+        kernels = f"{_module(module, 'import numpy')}\n\n_BLOCK = 8192\n\n\n{kernels}"
     return _HEAD + kernels + _TEMPLATE.format(
         constants=len(program.constants),
         examples=examples,
@@ -157,6 +160,12 @@ def _conversions(program: Program, inputs: Sequence[Declared]) -> list[str]:
         lines.append(f"    if {variable}.shape != ({shape}):")
         lines.append(f'        raise ValueError(f"argument {variable} has shape {{{variable}.shape}}")')
     return lines
+
+
+def _module(module: ModuleType, begin: str) -> str:
+    """The source of a module that is put into the file whole, from this line on."""
+    text = inspect.getsource(module)
+    return text[text.index(begin) :]
 
 
 def _kernel(name: str) -> str:

@@ -72,6 +72,9 @@ FAST: tuple[Pass, ...] = _with_loops(
 )
 PIPELINES: dict[str, tuple[Pass, ...]] = {"none": NONE, "exact": EXACT, "default": DEFAULT, "fast": FAST}
 
+# Pipelines whose graphs run in tiles: a sum over tiles is rounded in another order than a sum at once.
+TILED = frozenset({"default", "fast"})
+
 
 @dataclass(frozen=True, eq=False)
 class PassRecord:

@@ -115,6 +115,8 @@ class Function:
         program = compiled.body
         namespace: dict[str, Any] = {"constants": list(program.constants)}
         _execute(compiled.source, namespace, "compute")
+        if "in_tiles" in namespace:
+            namespace["in_tiles"] = partial(namespace["in_tiles"], threads=compiled.threads)
         if "check_finite" in namespace:
             namespace["check_finite"] = _check_finite
         self._workspace = namespace["workspace"]
@@ -141,7 +143,7 @@ class Function:
             scalar |= {"params": store, "arguments": compiled.arguments, "array_entry": entry}
             _execute(scalar_entry_source(compiled.arguments), scalar, "entry")
             entry = scalar["entry"]
-        if compiled.threads is not None:
+        if compiled.threads is not None and "in_tiles" not in namespace:
             entry = _with_threads(entry, compiled.threads)
         if compiled.updates:
             entry = _one_at_a_time(entry, self.params)

@@ -1,0 +1,170 @@
+"""Tiles on threads: a function of a tile and the rows enter; each tile has been computed once.
+
+Threads are started at first use and stay. Matrix products run on one thread each meanwhile, which takes
+threadpoolctl; without it, tiles run one after the other and products on all threads. Which thread computes a
+tile changes nothing: tiles depend on the number of rows alone. Written into standalone files as it stands.
+"""
+
+import itertools
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+
+try:
+    from threadpoolctl import ThreadpoolController
+except ImportError:  # pragma: no cover
+    ThreadpoolController = None
+
+
+class BlasLimit:
+    """Holds matrix products to one thread each while anyone needs it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._libraries: list[tuple[Any, int]] | None = None
+
+    @contextmanager
+    def one_thread(self) -> Iterator[None]:
+        """While open, each product runs on one thread."""
+        with self._lock:
+            self._users += 1
+            if self._users == 1:
+                self._set()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if self._users == 0:
+                    self._restore()
+
+    def _set(self) -> None:
+        if self._libraries is None:
+            found = ThreadpoolController().lib_controllers if ThreadpoolController else []
+            self._libraries = [(lib, 1) for lib in found if lib.user_api == "blas"]
+        self._libraries = [(lib, lib.num_threads) for lib, _ in self._libraries]
+        for library, _ in self._libraries:
+            library.set_num_threads(1)
+
+    def _restore(self) -> None:
+        for library, count in self._libraries or []:
+            library.set_num_threads(count)
+
+
+class Job:
+    """Tiles to be computed by whichever threads come; each takes the next that nobody has taken."""
+
+    def __init__(self, call: Callable[[int], None], count: int) -> None:
+        self._call, self._count = call, count
+        self._next = itertools.count().__next__
+        self._lock = threading.Condition()
+        self._working = 0
+        self._closed = False
+        self._error: BaseException | None = None
+
+    def work(self) -> None:
+        """Compute tiles until none is left."""
+        with self._lock:
+            if self._closed:
+                return
+            self._working += 1
+        try:
+            with np.errstate(all="ignore"):
+                while self._error is None and (number := self._next()) < self._count:
+                    self._call(number)
+        except BaseException as error:
+            self._error = error
+        finally:
+            with self._lock:
+                self._working -= 1
+                if self._working == 0:
+                    self._lock.notify_all()
+
+    def finish(self) -> None:
+        """Wait until all threads are done; raise what one of them raised."""
+        with self._lock:
+            self._closed = True
+            while self._working:
+                self._lock.wait()
+        if self._error is not None:
+            raise self._error
+
+
+class Workers:
+    """Threads that wait for jobs; as many as were ever asked for, less the one that asks."""
+
+    def __init__(self) -> None:
+        self._jobs: SimpleQueue[Job] = SimpleQueue()
+        self._threads = 0
+        self._lock = threading.Lock()
+
+    def run(self, call: Callable[[int], None], count: int, threads: int) -> None:
+        """``call(number)`` for each number below ``count``, on so many threads at most."""
+        job = Job(call, count)
+        helpers = min(threads, count) - 1
+        if helpers > 0:
+            self._start(helpers)
+        for _ in range(helpers):
+            self._jobs.put(job)
+        job.work()
+        job.finish()
+
+    def _start(self, wanted: int) -> None:
+        with self._lock:
+            while self._threads < wanted:
+                self._threads += 1
+                threading.Thread(target=self._serve, args=(self._jobs,), daemon=True, name="graphc tiles").start()
+
+    @staticmethod
+    def _serve(jobs: "SimpleQueue[Job]") -> None:
+        while True:
+            jobs.get().work()
+
+    def forget(self) -> None:
+        """After a fork: the threads are the parent's."""
+        self.__init__()  # type: ignore[misc]
+
+
+blas = BlasLimit()
+workers = Workers()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=workers.forget)
+
+
+def processors() -> int:
+    """How many threads can run at once."""
+    wanted = os.environ.get("GRAPHC_THREADS", "")
+    if wanted.isdigit() and int(wanted):
+        return int(wanted)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_tiles(tile, make, kept, rows, count, sizes, arguments, threads=None):  # type: ignore[no-untyped-def]
+    """``tile(number, first row, end row, buffers, …)`` for all rows, in so many tiles at most; their number.
+
+    ``make(rows, *sizes)`` makes the buffers of a thread; ``kept`` keeps those that nobody uses, by rows.
+    """
+    size = -(-rows // max(1, count))
+    tiles = -(-rows // size) if size else 0
+
+    def compute(number: int) -> None:
+        first = number * size
+        end = min(first + size, rows)
+        free = kept.setdefault(end - first, [])
+        try:
+            buffers = free.pop()
+        except IndexError:
+            buffers = make(end - first, *sizes)
+        tile(number, first, end, buffers, *sizes, *arguments)
+        free.append(buffers)
+
+    available = (threads or processors()) if ThreadpoolController else 1
+    with blas.one_thread():
+        workers.run(compute, tiles, available)
+    return tiles

@@ -1,0 +1,164 @@
+"""A region in the program: its body becomes a function of one tile; the call that runs all tiles is written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from graphc.codegen.emitters import tuple_source
+from graphc.codegen.names import comment, suggested_name
+from graphc.codegen.tiling.parts import Part
+from graphc.codegen.tiling.region import Region, Result
+from graphc.ir.dimension import Dim, symbols_of
+from graphc.ir.tensor import Tensor
+
+if TYPE_CHECKING:
+    from graphc.codegen.writer import Line, Writer
+
+TILE_ROWS = "rows of a tile"
+
+
+class RegionWriter:
+    """Writes one region: two functions of the module, one that makes a thread's buffers and one for a tile."""
+
+    def __init__(self, writer: Writer, region: Region) -> None:
+        self.writer, self.region, self.module = writer, region, writer.module
+        self.schedule, self.plan = writer.schedule.regions[region], writer.plan.regions[region]
+        self.name = self.module.names.unique("tile1")
+        self.parameters: dict[str, None] = {}  # variables around that the function gets, under their names
+
+    def write(self) -> None:
+        """Append the functions to the module and the call to the program's statements."""
+        writer, region = self.writer, self.region
+        opening: list[str] = []
+        variables = self._operands(opening)
+        targets = [self._target(r) for r in region.results]
+        body = type(writer)(self.module, self.schedule, self.plan, variables)
+        for line in opening:
+            body.emit(line, None)
+        copies: list[tuple[Result, str]] = []
+        for result, target in zip(region.results, targets, strict=True):
+            place = self._place(result, target)
+            if result.inside in self.plan.fresh and result.inside not in body.variables:
+                name = target if result.part else self.module.names.unique(suggested_name(result.inside))
+                body.variables[result.inside] = name
+                body.emit(f"{name} = {place}", None)
+            else:
+                copies.append((result, place))
+        body.write_steps()
+        for result, place in copies:
+            body.emit(f"np.copyto({place}, {self._shaped(body, result)})", result.inside)
+        sizes = self._sizes()
+        self._append(body, sizes)
+        self._call(sizes, targets)
+
+    # -- operands and results ------------------------------------------------------------------------
+    def _operands(self, opening: list[str]) -> dict[Tensor, str]:
+        """The variables inside of what comes from around; lines that take the rows go to ``opening``."""
+        found: dict[Tensor, str] = {}
+        taken = {self.writer.reference(o.outside) for o in self.region.operands if o.part is None}
+        renamed, kept = [], []
+        for operand in self.region.operands:
+            name = found[operand.inside] = self.writer.reference(operand.outside)
+            self.parameters.setdefault(name)
+            if operand.part is None:
+                continue
+            if name in taken:  # the same array is read in another way too
+                found[operand.inside] = self.module.names.unique(f"{name}_rows")
+            taken.add(name)
+            line = f"{found[operand.inside]} = {self._rows(name, operand.part)}"
+            (kept if found[operand.inside] == name else renamed).append(line)
+        opening += renamed + kept
+        return found
+
+    def _rows(self, name: str, part: Part) -> str:
+        first, end = self._times("first_row", part.inner), self._times("end_row", part.inner)
+        return f"{name}[{':, ' * part.axis}{first}:{end}]"
+
+    def _times(self, variable: str, factor: Dim) -> str:
+        return variable if factor == 1 else f"{variable} * {self.writer.size(factor)}"
+
+    def _target(self, result: Result) -> str:
+        """The variable of the array around that the tiles write into."""
+        writer, node = self.writer, result.outside
+        parameter = writer.plan.in_parameter.get(node)
+        if parameter is not None:
+            writer.variables[node] = writer.variables[parameter]
+        elif node in writer.plan.fresh:
+            writer.allocate(node)
+        name = writer.reference(node)
+        if result.part is None:
+            name = writer.handed_array(*writer.plan.parts[node], f"{name}_parts")
+        self.parameters.setdefault(name)
+        return name
+
+    def _place(self, result: Result, target: str) -> str:
+        """Where a tile's value goes."""
+        if result.part is None:
+            return f"{target}[tile_number]" if result.outside.ndim else f"{target}[tile_number, ...]"
+        part = result.part
+        if part.outer == 1:
+            return self._rows(target, part)
+        shape = result.outside.shape
+        apart = (*shape[: part.axis], part.outer, self.region.rows, part.inner, *shape[part.axis + 1 :])
+        return f"{target}.reshape({self.writer.shape(apart)})[{':, ' * (part.axis + 1)}first_row:end_row]"
+
+    def _shaped(self, body: Writer, result: Result) -> str:
+        """A tile's value in the shape of its place."""
+        value = body.reference(result.inside)
+        part = result.part
+        if part is None or part.outer == 1:
+            return value
+        shape = result.outside.shape
+        apart = (*shape[: part.axis], part.outer, self.region.tile, part.inner, *shape[part.axis + 1 :])
+        return f"{value}.reshape({body.shape(apart)})"
+
+    # -- text ----------------------------------------------------------------------------------------
+    def _sizes(self) -> dict[str, str]:
+        """The symbolic sizes of the body, but for that of the tile, and their variables."""
+        used = symbols_of([s for n in self.schedule.order for s in n.shape])
+        values = symbols_of([n.attrs["value"] for n in self.schedule.order if n.op.name == "dimension"])
+        names = dict.fromkeys(s.name for s in (*used, *values) if s.name != TILE_ROWS)
+        return {name: self.module.symbols[name] for name in names}
+
+    def _append(self, body: Writer, sizes: dict[str, str]) -> None:
+        rows = self.module.symbols[TILE_ROWS]
+        handed = list(body.handed_over)
+        lines: list[Line] = [("", None), ("", None)]
+        lines.append((f"def {self.name}_buffers({', '.join([rows, *sizes.values()])}):", None))
+        lines.append(('    """The buffers of one thread for a tile of so many rows."""', None))
+        lines += [(f"    {text}", None) for text in body.setup]
+        lines += [(f"    return {tuple_source(handed) if handed else '()'}", None), ("", None), ("", None)]
+        arguments = ["tile_number", "first_row", "end_row", "buffers", *sizes.values(), *self.parameters]
+        lines.append((f"def {self.name}({', '.join(arguments)}):", None))
+        lines.append((f'    """Rows first_row to end_row of {comment(str(self.region.rows))}."""', None))
+        if handed:
+            lines.append((f"    {tuple_source(handed)} = buffers", None))
+        if body.sizes_in_compute:
+            lines.append((f"    {rows} = end_row - first_row", None))
+        lines += [(f"    {text}", node) for text, node in body.statements or [("pass", None)]]
+        self.module.functions += lines
+
+    def _call(self, sizes: dict[str, str], targets: list[str]) -> None:
+        writer, region = self.writer, self.region
+        self.module.kernels.setdefault("in_tiles")
+        kept = writer.resident_object(f"{self.name}_kept", "{}")
+        given = tuple_source([*sizes.values()]) if sizes else "()"
+        passed = tuple_source([*self.parameters]) if self.parameters else "()"
+        call = (
+            f"in_tiles({self.name}, {self.name}_buffers, {kept}, {writer.size(region.rows)}, "
+            f"{writer.size(region.count)}, {given}, {passed})"
+        )
+        if sizes:
+            writer.sizes_in_compute = True
+        even = isinstance(region.tile, int)
+        sums = [(r, t) for r, t in zip(region.results, targets, strict=True) if r.part is None]
+        if sums and not even:
+            tiles = self.module.names.unique("tiles")
+            call = f"{tiles} = {call}"
+        writer.emit(call, None, f"tiles of {region.tile} rows" if even else "")
+        for result, parts in sums:
+            node = result.outside
+            some = parts if even else f"{parts}[:{tiles}]"
+            writer.emit(f"np.add.reduce({some}, axis=0, out={writer.reference(node)})", node)
+
+

@@ -1,0 +1,75 @@
+"""Which steps run in tiles: the nodes of a graph in order enter; runs of nodes, some of them regions, leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from graphc.codegen.tiling.growth import Growth, element_hint, grown
+from graphc.codegen.tiling.parts import Part
+from graphc.codegen.tiling.work import estimated_nanoseconds
+from graphc.codegen.views import is_literal, is_view
+from graphc.ir.dimension import Dim
+from graphc.ir.tensor import Tensor
+
+# A region with less work than this many nanoseconds is not worth waking a thread for.
+LEAST = 150_000.0
+# How many sources and how many steps a region is tried to begin at; the share of the work that is enough.
+_SOURCES, _STEPS, _ENOUGH = 4, 3, 0.8
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Nodes that are computed one after the other or, with a region, together in tiles."""
+
+    nodes: tuple[Tensor, ...]
+    region: Growth | None = None
+
+
+def runs(order: Sequence[Tensor]) -> list[Run]:
+    """The nodes as runs, each of which needs only those before it."""
+    costs = {n: estimated_nanoseconds(n) for n in order}
+    done: list[Run] = []
+    stack: list[Run | tuple[Tensor, ...]] = [tuple(order)]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Run):
+            done.append(item)
+            continue
+        region = _best(item, costs)
+        if region is None:
+            done.append(Run(item))
+            continue
+        members = {**region.split, **region.summed}
+        stack.append(tuple([n for n in item if n in region.after]))
+        stack.append(Run(tuple([n for n in item if n in members]), region))
+        stack.append(tuple([n for n in item if n not in members and n not in region.after]))
+    return [run for run in done if run.nodes]
+
+
+def _best(nodes: Sequence[Tensor], costs: Mapping[Tensor, float]) -> Growth | None:
+    """The region with the most work; None where none has enough."""
+    total = sum([costs[n] for n in nodes])
+    if total < LEAST:
+        return None
+    best, most = None, LEAST
+    for seed, part, rows in _seeds(nodes, costs):
+        region = grown(nodes, seed, part, rows)
+        work = sum([costs[n] for n in (*region.split, *region.summed)])
+        if work > most:
+            best, most = region, work
+            if work > _ENOUGH * total:
+                break
+    return best
+
+
+def _seeds(nodes: Sequence[Tensor], costs: Mapping[Tensor, float]) -> Iterator[tuple[Tensor, Part, Dim]]:
+    """Values at which a region may begin, and the rows: the largest sources first, then the costliest steps."""
+    here = set(nodes)
+    outside = dict.fromkeys(i for n in nodes for i in n.inputs if (i not in here or not i.inputs) and not is_literal(i))
+    largest = sorted(outside, key=lambda n: -element_hint(n.shape))[:_SOURCES]
+    costliest = sorted([n for n in nodes if n.inputs and not is_view(n)], key=lambda n: -costs[n])[:_STEPS]
+    for node in (*largest, *costliest):
+        for axis, size in enumerate(node.shape):
+            if not isinstance(size, int) or size >= 2:
+                yield node, Part(axis), size

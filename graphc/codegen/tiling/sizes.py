@@ -1,0 +1,58 @@
+"""How many tiles: a grown region enters; their number and the rows of each leave.
+
+The tiles depend on the graph and on the sizes of a call, never on the number of threads, so that neither
+does the result. A tile is large enough that calls of NumPy cost little beside it, and no larger than needed
+for that and for its values to stay in cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from graphc.codegen.tiling.growth import SIZE_HINT, Growth, element_hint
+from graphc.codegen.tiling.work import estimated_nanoseconds
+from graphc.codegen.views import is_view
+from graphc.ir.dimension import Dim, floor_div, simplified, symbol
+from graphc.ir.tensor import Tensor
+
+_CACHE = 1 << 20  # bytes a tile's live values may take
+_CALL = 1_000.0  # nanoseconds of a step's call that is not its work
+_OVERHEAD = 0.05  # the share of a tile's time that calls may take
+
+
+def tiles_of(region: Growth, nodes: Sequence[Tensor]) -> tuple[Dim, Dim]:
+    """The number of tiles and the rows of one: a symbol where the last may have fewer."""
+    rows = region.rows
+    most = _rows_of_a_tile(region, nodes)
+    if isinstance(rows, int):
+        pairs = -(-rows // (2 * most))
+        count = min(rows, 2 * pairs)
+        even = next((k for k in range(count, 2 * count) if rows % k == 0), None)
+        if even is not None:
+            return even, rows // even
+        return count, symbol("rows of a tile")
+    return simplified(2 * floor_div(rows + (2 * most - 1), 2 * most)), symbol("rows of a tile")
+
+
+def _rows_of_a_tile(region: Growth, nodes: Sequence[Tensor]) -> int:
+    rows = region.rows if isinstance(region.rows, int) else SIZE_HINT
+    steps = [n for n in nodes if not is_view(n)]
+    work = sum([estimated_nanoseconds(n) for n in steps]) / rows
+    width = _widest(region, steps) / rows
+    return max(1, int(_CACHE / max(width, 1.0)), int(len(steps) * _CALL / _OVERHEAD / max(work, 1e-3)))
+
+
+def _widest(region: Growth, steps: Sequence[Tensor]) -> int:
+    """The most bytes of members that are alive at once."""
+    last = {i: k for k, n in enumerate(steps) for i in n.inputs}
+    live = most = 0
+    ends: dict[int, int] = {}
+    for k, node in enumerate(steps):
+        if node in region.split:
+            size = element_hint(node.shape) * node.dtype.itemsize
+            live += size
+            end = last.get(node, k)
+            ends[end] = ends.get(end, 0) + size
+        most = max(most, live)
+        live -= ends.pop(k, 0)
+    return most
