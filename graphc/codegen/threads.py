@@ -148,23 +148,24 @@ def processors() -> int:
 def in_tiles(tile, make, kept, rows, count, sizes, arguments, threads=None):  # type: ignore[no-untyped-def]
     """``tile(number, first row, end row, buffers, …)`` for all rows, in so many tiles at most; their number.
 
-    ``make(rows, *sizes)`` makes the buffers of a thread; ``kept`` keeps those that nobody uses, by rows.
+    ``make(rows, *sizes)`` makes the buffers of a thread; ``kept`` keeps them from call to call, by rows.
     """
     size = -(-rows // max(1, count))
     tiles = -(-rows // size) if size else 0
+    available = min(tiles, (threads or processors()) if ThreadpoolController else 1)
+    for some, wanted in ((size, available), (rows - (tiles - 1) * size, min(tiles, 1))):
+        free = kept.setdefault(some, [])
+        while len(free) < wanted:
+            free.append(make(some, *sizes))
 
     def compute(number: int) -> None:
         first = number * size
         end = min(first + size, rows)
-        free = kept.setdefault(end - first, [])
-        try:
-            buffers = free.pop()
-        except IndexError:
-            buffers = make(end - first, *sizes)
+        free = kept[end - first]
+        buffers = free.pop()
         tile(number, first, end, buffers, *sizes, *arguments)
         free.append(buffers)
 
-    available = (threads or processors()) if ThreadpoolController else 1
     with blas.one_thread():
         workers.run(compute, tiles, available)
     return tiles

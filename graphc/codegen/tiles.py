@@ -23,7 +23,8 @@ class RegionWriter:
     def __init__(self, writer: Writer, region: Region) -> None:
         self.writer, self.region, self.module = writer, region, writer.module
         self.schedule, self.plan = writer.schedule.regions[region], writer.plan.regions[region]
-        self.name = self.module.names.unique("tile1")
+        self.name = self.module.names.unique(f"tile{len(self.module.regions) + 1}")
+        self.module.regions.append(self.name)
         self.parameters: dict[str, None] = {}  # variables around that the function gets, under their names
 
     def write(self) -> None:

@@ -41,6 +41,7 @@ class Module:
     constant_lines: list[str] = field(default_factory=list)
     kernels: dict[str, None] = field(default_factory=dict)
     functions: list[Line] = field(default_factory=list)
+    regions: list[str] = field(default_factory=list)  # the names of their functions
     source_lines: dict[Location, str] = field(default_factory=dict)
 
     def constant(self, node: Tensor) -> str:

@@ -174,7 +174,8 @@ def test_a_convolutional_step_allocates_nothing_that_grows_with_its_batch(poolin
     h = pooling(gc.nn.relu(gc.nn.conv2d(x, w, padding=1)), 3, 2, 1)
     h = pooling(gc.nn.relu(gc.nn.conv2d(h, v, padding=1)), 2)
     loss = gc.nn.cross_entropy(h.mean(axis=(2, 3)), t)
-    step = gc.compile(loss, [x, t], updates=gc.optim.SGD(0.1).updates(loss, [w, v]))
+    updates = gc.optim.SGD(0.1).updates(loss, [w, v])
+    step = gc.compile(loss, [x, t], updates=updates, threads=1)  # each thread has iterator buffers
     generator = np.random.default_rng(0)
     images, labels = generator.standard_normal((512, 3, 16, 16)).astype(F32), generator.integers(0, 16, 512)
     for _ in range(3):

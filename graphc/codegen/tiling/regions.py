@@ -69,7 +69,7 @@ def _seeds(nodes: Sequence[Tensor], costs: Mapping[Tensor, float]) -> Iterator[t
     outside = dict.fromkeys(i for n in nodes for i in n.inputs if (i not in here or not i.inputs) and not is_literal(i))
     largest = sorted(outside, key=lambda n: -element_hint(n.shape))[:_SOURCES]
     costliest = sorted([n for n in nodes if n.inputs and not is_view(n)], key=lambda n: -costs[n])[:_STEPS]
-    for node in (*largest, *costliest):
-        for axis, size in enumerate(node.shape):
-            if not isinstance(size, int) or size >= 2:
-                yield node, Part(axis), size
+    found = [(n, Part(a), size) for n in (*largest, *costliest) for a, size in enumerate(n.shape)]
+    # A size that is known only at the call is most often that of the batch.
+    yield from [seed for seed in found if not isinstance(seed[2], int)]
+    yield from [seed for seed in found if isinstance(seed[2], int) and seed[2] >= 2]
