@@ -13,7 +13,7 @@ from graphc.codegen.scalar import write_scalar_program
 from graphc.codegen.schedule import schedule
 from graphc.errors import GraphError
 from graphc.ir.body import with_bodies
-from graphc.ir.dimension import Dim
+from graphc.ir.dimension import Dim, element_count
 from graphc.ir.graph import Graph
 from graphc.ir.origin import user_location
 from graphc.ir.structure import flatten
@@ -44,8 +44,9 @@ def compile(
     are the arguments in order. Parameters below the outputs need no listing: they are initialised
     from ``seed`` into ``f.params``, or shared with another function by ``params=f.params``.
     ``updates`` maps parameters to the values they take after each call. ``optimize`` names a
-    pipeline: "none", "exact", "default" or "fast". ``threads`` limits the threads of matrix products
-    (None: the environment's). ``debug="nan"`` stops where the first NaN appears, "inf" also at
+    pipeline: "none", "exact", "default" or "fast". ``threads`` is how many threads a call may use
+    (None: ``GRAPHC_THREADS``, else all processors); with "default" and "fast" it does not change a bit of
+    the result. ``debug="nan"`` stops where the first NaN appears, "inf" also at
     infinities.
 
     Raises GraphError where the declaration does not hold together: an input missing or not needed,
@@ -75,7 +76,8 @@ def compile(
     graph, records = run(declared, PIPELINES[optimize], verifier)
     clock.lap("passes")
     places = {n: k for k, n in enumerate(n for n in declared.nodes if n.op.family == "random")}
-    plan = schedule(graph, tiled=debug is None and optimize in TILED)
+    tiled = debug is None and optimize in TILED
+    plan = schedule(graph, tiled)
     scalar = write_scalar_program(plan) if debug is None else None
     memory = plan_memory(plan)
     clock.lap("plan")
@@ -88,6 +90,7 @@ def compile(
         "nodes_after_passes": len(graph.nodes),
         "steps": len(plan.steps),
         "blocks": len(memory.blocks),
+        "regions": len(plan.regions),
         "seconds": clock.seconds,
     }
     compiled = Compiled(
@@ -101,11 +104,13 @@ def compile(
         structure=structure,
         labels=output_labels(leaves, structure),
         block_sizes=memory.block_sizes,
+        tiles=memory.tiles,
         sizes=_symbolic_sizes(with_bodies(plan.order)),
         parameters=tuple(name for name, _ in program.parameters),
         updates=bool(plan.graph.updates),
         seed=seed,
         threads=_thread_count(threads),
+        one_blas_thread=tiled and _has_products(with_bodies(plan.order)),
         stats=stats,
         explanation=lambda: explain(records, stats),
     )
@@ -117,6 +122,20 @@ def compile(
 def _symbolic_sizes(nodes: Iterable[Tensor]) -> tuple[Dim, ...]:
     sizes = dict.fromkeys(s for n in nodes for s in n.shape if not isinstance(s, int) and not s.is_Symbol)
     return tuple(sizes)
+
+
+# Products of fewer multiplications run on one thread anyway.
+_SMALL_PRODUCT = 1 << 17
+
+
+def _has_products(nodes: Iterable[Tensor]) -> bool:
+    """Whether there are matrix products that BLAS may spread over threads."""
+    for node in nodes:
+        if node.op.family == "linear algebra":
+            count = element_count([*node.shape, *node.inputs[0].shape[-1:]])
+            if not isinstance(count, int) or count > _SMALL_PRODUCT:
+                return True
+    return False
 
 
 def _thread_count(threads: int | None) -> int | None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from graphc.codegen.emitters import EMITTERS
 from graphc.codegen.schedule import Schedule, results_of
 from graphc.codegen.tiling.region import Region, Result
+from graphc.codegen.tiling.sizes import TILE_ROWS
 from graphc.codegen.views import is_contiguous, is_view, owner
 from graphc.ir.dimension import Dim, Shape, element_count, evaluate_dim, same, same_shape, symbols_of
 from graphc.ir.dtype import DType
@@ -47,9 +48,9 @@ class Plan:
     call because they are returned; ``in_parameter`` maps a node to the parameter it is written into;
     ``scratch`` gives a step's extra blocks with their shapes and dtypes; ``overwrites`` the position
     of the operand that a step writes over; ``loops`` the plan of each loop's body, in which the fresh
-    nodes are those that may be written straight into the loop's results. ``regions`` has the plan of a tile
-    for each region, with blocks of its own, since each thread has them; ``parts`` the array in which the tiles
-    leave their parts of a sum.
+    nodes are those that may be written straight into the loop's results. ``regions`` has the plan of a
+    tile for each region, with blocks of its own, since each thread has them; ``parts`` the array in which
+    the tiles leave their parts of a sum.
     """
 
     blocks: tuple[Block, ...]
@@ -66,6 +67,28 @@ class Plan:
     def block_sizes(self) -> tuple[tuple[Dim, ...], ...]:
         """For each block, the byte counts of the values it holds; it is as large as the largest."""
         return tuple(tuple(b.sizes) for b in self.blocks)
+
+    @property
+    def tiles(self) -> tuple[TileMemory, ...]:
+        """What each region's threads have of their own."""
+        return tuple([TileMemory(r.rows, r.count, p.block_sizes) for r, p in self.regions.items()])
+
+
+@dataclass(frozen=True)
+class TileMemory:
+    """The buffers of a region's threads: ``block_sizes`` are those of one tile."""
+
+    rows: Dim
+    count: Dim
+    block_sizes: tuple[tuple[Dim, ...], ...]
+
+    def bytes(self, sizes: Mapping[str, int], threads: int) -> int:
+        """Bytes on so many threads at these symbolic sizes."""
+        known = {s.name: sizes.get(s.name, SIZE_HINT) for s in symbols_of([self.rows, self.count])}
+        rows, count = evaluate_dim(self.rows, known), evaluate_dim(self.count, known)
+        tile = -(-rows // max(1, count))
+        tiles = -(-rows // tile) if tile else 0
+        return min(tiles, threads) * total_bytes(self.block_sizes, {**sizes, TILE_ROWS: tile})
 
 
 def total_bytes(block_sizes: tuple[tuple[Dim, ...], ...], sizes: Mapping[str, int]) -> int:
@@ -157,9 +180,13 @@ class _Planner:
             dying = [
                 o for o in dict.fromkeys(self.owners[i] for i in step.inputs) if self.last_use[o] == position
             ]
-            reused = self._place_region(step) if isinstance(step, Region) else self._place(step, dying)
-            unread = [r for r in results_of(step) if self.last_use[r] == position] if isinstance(step, Region) else []
-            for value in (*dying, *unread):
+            reused = None
+            if isinstance(step, Region):
+                self._place_region(step)
+                dying += [r for r in step.outputs if self.last_use[r] == position]
+            else:
+                reused = self._place(step, dying)
+            for value in dying:
                 held = self.block.get(value)
                 if held is not None and held is not reused:
                     self._release(held)

@@ -15,7 +15,7 @@ from graphc.codegen.emitters import tuple_source
 from graphc.codegen.memory import Plan
 from graphc.codegen.names import Namespace, comment
 from graphc.codegen.schedule import Schedule
-from graphc.codegen.tiles import TILE_ROWS
+from graphc.codegen.tiling.sizes import TILE_ROWS
 from graphc.codegen.writer import Line, Module, Writer
 from graphc.ir.body import with_bodies
 from graphc.ir.dimension import symbols_of
@@ -132,7 +132,8 @@ def _compute(writer: Writer, symbols: Mapping[str, str], draws: bool) -> list[Li
     extra = ["seed", "call"] if draws else []
     lines: list[Line] = [(f"def compute({', '.join(['params', 'buffers', *extra, *arguments])}):", None)]
     for node in (*graph.inputs, *graph.parameters):
-        lines.append((f"    # {comment(f'{variables[node]}: {node.name or str()} {format_type(node)}')}", None))
+        about = f"{variables[node]}: {node.name or ''} {format_type(node)}"
+        lines.append((f"    # {comment(about)}", None))
     if graph.parameters:
         lines.append((f"    {tuple_source([variables[p] for p in graph.parameters])} = params", None))
     if writer.handed_over:

@@ -8,8 +8,7 @@ tile changes nothing: tiles depend on the number of rows alone. Written into sta
 import itertools
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
@@ -22,27 +21,24 @@ except ImportError:  # pragma: no cover
 
 
 class BlasLimit:
-    """Holds matrix products to one thread each while anyone needs it."""
+    """Holds matrix products to one thread each while anyone is inside ``with``."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._users = 0
         self._libraries: list[tuple[Any, int]] | None = None
 
-    @contextmanager
-    def one_thread(self) -> Iterator[None]:
-        """While open, each product runs on one thread."""
+    def __enter__(self) -> None:
         with self._lock:
             self._users += 1
             if self._users == 1:
                 self._set()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._users -= 1
-                if self._users == 0:
-                    self._restore()
+
+    def __exit__(self, *details: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                self._restore()
 
     def _set(self) -> None:
         if self._libraries is None:
@@ -119,7 +115,8 @@ class Workers:
         with self._lock:
             while self._threads < wanted:
                 self._threads += 1
-                threading.Thread(target=self._serve, args=(self._jobs,), daemon=True, name="graphc tiles").start()
+                thread = threading.Thread(target=self._serve, args=(self._jobs,), daemon=True)
+                thread.start()
 
     @staticmethod
     def _serve(jobs: "SimpleQueue[Job]") -> None:
@@ -166,6 +163,6 @@ def in_tiles(tile, make, kept, rows, count, sizes, arguments, threads=None):  # 
         tile(number, first, end, buffers, *sizes, *arguments)
         free.append(buffers)
 
-    with blas.one_thread():
+    with blas:
         workers.run(compute, tiles, available)
     return tiles

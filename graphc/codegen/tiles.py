@@ -1,4 +1,4 @@
-"""A region in the program: its body becomes a function of one tile; the call that runs all tiles is written."""
+"""A region in the program: it enters; a function of one tile and the call that runs all tiles are written."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from graphc.codegen.emitters import tuple_source
 from graphc.codegen.names import comment, suggested_name
 from graphc.codegen.tiling.parts import Part
 from graphc.codegen.tiling.region import Region, Result
+from graphc.codegen.tiling.sizes import TILE_ROWS
 from graphc.ir.dimension import Dim, symbols_of
 from graphc.ir.tensor import Tensor
 
 if TYPE_CHECKING:
     from graphc.codegen.writer import Line, Writer
 
-TILE_ROWS = "rows of a tile"
-
 
 class RegionWriter:
-    """Writes one region: two functions of the module, one that makes a thread's buffers and one for a tile."""
+    """Writes one region as two functions: one makes a thread's buffers, one computes a tile."""
 
     def __init__(self, writer: Writer, region: Region) -> None:
         self.writer, self.region, self.module = writer, region, writer.module
@@ -57,7 +56,8 @@ class RegionWriter:
         """The variables inside of what comes from around; lines that take the rows go to ``opening``."""
         found: dict[Tensor, str] = {}
         taken = {self.writer.reference(o.outside) for o in self.region.operands if o.part is None}
-        renamed, kept = [], []
+        renamed: list[str] = []
+        kept: list[str] = []
         for operand in self.region.operands:
             name = found[operand.inside] = self.writer.reference(operand.outside)
             self.parameters.setdefault(name)
@@ -161,5 +161,3 @@ class RegionWriter:
             node = result.outside
             some = parts if even else f"{parts}[:{tiles}]"
             writer.emit(f"np.add.reduce({some}, axis=0, out={writer.reference(node)})", node)
-
-

@@ -1,4 +1,4 @@
-"""One function of the program: a schedule and a plan enter; its statements, and those that make its buffers, leave."""
+"""One function of the program: a schedule and a plan enter; its statements and those of its buffers leave."""
 
 from __future__ import annotations
 
@@ -116,7 +116,9 @@ class _At:
 class Writer:
     """Writes one function; inside a loop, its body, whose nodes have variables of their own."""
 
-    def __init__(self, module: Module, schedule: Schedule, plan: Plan, variables: Mapping[Tensor, str]) -> None:
+    def __init__(
+        self, module: Module, schedule: Schedule, plan: Plan, variables: Mapping[Tensor, str]
+    ) -> None:
         self.module, self.schedule, self.plan = module, schedule, plan
         self.names = module.names
         self.variables = dict(variables)
@@ -339,7 +341,8 @@ class Writer:
         if self.module.nan_checks and step.dtype.kind == "f":
             self.module.kernels.setdefault("check_finite")
             where = repr(comment(step.location.short))
-            self.emit(f"check_finite({out}, {step.op.name!r}, {where}, {self.module.nan_checks == 'inf'})", step)
+            both = self.module.nan_checks == "inf"
+            self.emit(f"check_finite({out}, {step.op.name!r}, {where}, {both})", step)
 
     def result(self, output: Tensor) -> str:
         whose = owner(output)
@@ -355,6 +358,7 @@ class Writer:
             self.emit(f"{name} = {value}", None)
             return name
         return value
+
 
 class _Setup:
     """While open, sizes are written for workspace(), which has them as arguments."""

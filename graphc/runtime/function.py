@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from graphc.codegen.memory import total_bytes
+from graphc.codegen.memory import TileMemory, total_bytes
 from graphc.codegen.program import Program
 from graphc.codegen.standalone import standalone_source, write_standalone
+from graphc.codegen.threads import blas, processors
 from graphc.errors import GraphError, NonFiniteError, ShapeError
 from graphc.ir.dimension import Dim, evaluate_dim
 from graphc.ir.origin import user_location
@@ -34,7 +35,8 @@ class Compiled:
     """What a function is made of: plain data, so that it can be pickled.
 
     ``sizes`` are the symbolic sizes of all arrays of the program, checked not to be negative where
-    new sizes arrive; ``labels`` name the outputs.
+    new sizes arrive; ``labels`` name the outputs. ``threads`` is how many it may use (None: all); with
+    ``one_blas_thread`` products run on one thread each, so that no bit of a result hangs on their number.
     """
 
     source: str
@@ -44,11 +46,13 @@ class Compiled:
     structure: Structure
     labels: tuple[str, ...]
     block_sizes: tuple[tuple[Dim, ...], ...]
+    tiles: tuple[TileMemory, ...]
     sizes: tuple[Dim, ...]
     parameters: tuple[str, ...]
     updates: bool
     seed: int
     threads: int | None
+    one_blas_thread: bool
     stats: Mapping[str, Any]
     explanation: Callable[[], str]
 
@@ -143,7 +147,9 @@ class Function:
             scalar |= {"params": store, "arguments": compiled.arguments, "array_entry": entry}
             _execute(scalar_entry_source(compiled.arguments), scalar, "entry")
             entry = scalar["entry"]
-        if compiled.threads is not None and "in_tiles" not in namespace:
+        if compiled.one_blas_thread:
+            entry = _with_one_blas_thread(entry)
+        elif compiled.threads is not None:
             entry = _with_threads(entry, compiled.threads)
         if compiled.updates:
             entry = _one_at_a_time(entry, self.params)
@@ -186,8 +192,12 @@ class Function:
         return self._compiled.stats
 
     def workspace_bytes(self, **sizes: int) -> int:
-        """Bytes of the buffers of one call at these symbolic sizes (64 for a size not given)."""
-        return total_bytes(self._compiled.block_sizes, sizes)
+        """Bytes of a call's buffers, all threads' too, at these symbolic sizes (64 for one not given)."""
+        compiled = self._compiled
+        threads = compiled.threads or processors()
+        return total_bytes(compiled.block_sizes, sizes) + sum(
+            [tile.bytes(sizes, threads) for tile in compiled.tiles]
+        )
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -276,6 +286,14 @@ def _with_threads(entry: Callable[..., Any], threads: int) -> Callable[..., Any]
 
     def limited(*args: Any) -> Any:
         with controller.limit(limits=threads):
+            return entry(*args)
+
+    return limited
+
+
+def _with_one_blas_thread(entry: Callable[..., Any]) -> Callable[..., Any]:
+    def limited(*args: Any) -> Any:
+        with blas:
             return entry(*args)
 
     return limited

@@ -22,7 +22,9 @@ _PARTS = 4  # of a sum over the rows, about
 def element_hint(shape: Shape) -> int:
     """The number of elements; symbolic sizes count as the hint."""
     count = element_count(shape)
-    return count if isinstance(count, int) else evaluate_dim(count, {s.name: SIZE_HINT for s in symbols_of([count])})
+    if isinstance(count, int):
+        return count
+    return evaluate_dim(count, {s.name: SIZE_HINT for s in symbols_of([count])})
 
 
 @dataclass(eq=False)

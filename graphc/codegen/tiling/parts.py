@@ -1,8 +1,8 @@
-"""Which part of a value belongs to which rows: an op and a part of its result enter; parts of its operands leave.
+"""Parts of values: an op and some rows of its result enter; which rows of its operands they need leaves.
 
-Rows are the elements along one axis that a region is computed along, such as the examples of a batch. A value
-is *split* where each of its elements belongs to one row; a ``Part`` says how. An op is computed for some rows
-alone if the rows of its result need nothing of its operands but the same rows and operands that are not split.
+Rows are what lies along the axis that a region is computed along, such as the examples of a batch. A value is
+*split* where each of its elements belongs to one row; a ``Part`` says how. An op can be computed for some
+rows alone if those of its result need the same rows of its operands and of split operands nothing else.
 """
 
 from __future__ import annotations
@@ -213,11 +213,13 @@ _RULES: dict[str, Rule] = {
 }
 
 # Ops that are never computed for some rows alone, and why.
+_SOURCE = "is there before the first step"
+_LOWERED = "is lowered to simpler ops"
 WHOLE: dict[str, str] = {
-    **dict.fromkeys(("input", "parameter", "constant", "dimension", "arange"), "is there before the first step"),
+    **dict.fromkeys(("input", "parameter", "constant", "dimension", "arange"), _SOURCE),
     **dict.fromkeys(("random_uniform", "random_normal"), "draws all its numbers in one order"),
-    **dict.fromkeys(("mean", "logsumexp", "softmax", "log_softmax"), "is lowered to simpler ops"),
-    **dict.fromkeys(("convolution", "transposed_convolution", "filter_gradient"), "is lowered to simpler ops"),
+    **dict.fromkeys(("mean", "logsumexp", "softmax", "log_softmax"), _LOWERED),
+    **dict.fromkeys(("convolution", "transposed_convolution", "filter_gradient"), _LOWERED),
     "einsum": "is lowered to products, but for diagonals and booleans",
     "scan": "is a loop with a memory of its own",
 }

@@ -1,4 +1,4 @@
-"""A region's body: a grown region enters; the graph of one tile, and how it hangs in the graph around, leave."""
+"""A region's body: a grown region enters; the graph of one tile and its ties to the graph around leave."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from graphc.ops.loop import placeholder
 
 @dataclass(frozen=True, eq=False)
 class Operand:
-    """A value from around the region: its rows where it has a part, else the whole; ``inside`` stands for it."""
+    """A value from around the region, its rows or the whole; ``inside`` stands for it."""
 
     outside: Tensor
     part: Part | None
@@ -26,7 +26,7 @@ class Operand:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """A value of the graph around: the tiles' values side by side where it has a part, else their sum."""
+    """A value of the graph around: the tiles' values side by side, or without a part their sum."""
 
     outside: Tensor
     part: Part | None
@@ -59,10 +59,8 @@ class Region:
         return tuple([r.outside for r in self.results])
 
 
-def region_of(
-    growth: Growth, order: Sequence[Tensor], used_outside: Set[Tensor], count: Dim, tile: Dim
-) -> Region:
-    """The region with the nodes of ``order``; ``used_outside`` are those the graph around reads."""
+def region_of(growth: Growth, order: Sequence[Tensor], used: Set[Tensor], count: Dim, tile: Dim) -> Region:
+    """The region with the nodes of ``order``; ``used`` are those the graph around reads."""
     body = _Body(growth, tile)
     for node in order:
         if node in growth.split:
@@ -70,7 +68,7 @@ def region_of(
         else:
             body.add_sum(node, growth.summed[node])
     results = tuple(
-        [Result(n, growth.split.get(n), body.inside[n]) for n in order if n in used_outside and not is_view(n)]
+        [Result(n, growth.split.get(n), body.inside[n]) for n in order if n in used and not is_view(n)]
     )
     operands = tuple(body.operands.values())
     graph = Graph(tuple([o.inside for o in operands]), tuple([r.inside for r in results]))
@@ -146,5 +144,3 @@ def _over(node: Tensor, operands: Sequence[Tensor], attrs: Mapping[str, object])
     inputs = tuple(operands)
     shape, dtype = node.op.infer(inputs, attrs)
     return Tensor(node.op, inputs, attrs, shape, dtype, node.name, node.origins)
-
-

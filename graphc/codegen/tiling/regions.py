@@ -1,4 +1,4 @@
-"""Which steps run in tiles: the nodes of a graph in order enter; runs of nodes, some of them regions, leave."""
+"""Which steps run in tiles: nodes in order enter; runs of nodes, some of them regions, leave."""
 
 from __future__ import annotations
 
@@ -64,9 +64,10 @@ def _best(nodes: Sequence[Tensor], costs: Mapping[Tensor, float]) -> Growth | No
 
 
 def _seeds(nodes: Sequence[Tensor], costs: Mapping[Tensor, float]) -> Iterator[tuple[Tensor, Part, Dim]]:
-    """Values at which a region may begin, and the rows: the largest sources first, then the costliest steps."""
+    """Values at which a region may begin, and the rows: the largest sources, then the costliest steps."""
     here = set(nodes)
-    outside = dict.fromkeys(i for n in nodes for i in n.inputs if (i not in here or not i.inputs) and not is_literal(i))
+    operands = dict.fromkeys(i for n in nodes for i in n.inputs)
+    outside = [i for i in operands if (i not in here or not i.inputs) and not is_literal(i)]
     largest = sorted(outside, key=lambda n: -element_hint(n.shape))[:_SOURCES]
     costliest = sorted([n for n in nodes if n.inputs and not is_view(n)], key=lambda n: -costs[n])[:_STEPS]
     found = [(n, Part(a), size) for n in (*largest, *costliest) for a, size in enumerate(n.shape)]

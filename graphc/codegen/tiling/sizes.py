@@ -15,6 +15,9 @@ from graphc.codegen.views import is_view
 from graphc.ir.dimension import Dim, floor_div, simplified, symbol
 from graphc.ir.tensor import Tensor
 
+TILE_ROWS = "rows of a tile"
+"""The symbolic size of a tile that may have fewer rows than the others."""
+
 _CACHE = 1 << 20  # bytes a tile's live values may take
 _CALL = 1_000.0  # nanoseconds of a step's call that is not its work
 _OVERHEAD = 0.05  # the share of a tile's time that calls may take
@@ -30,8 +33,8 @@ def tiles_of(region: Growth, nodes: Sequence[Tensor]) -> tuple[Dim, Dim]:
         even = next((k for k in range(count, 2 * count) if rows % k == 0), None)
         if even is not None:
             return even, rows // even
-        return count, symbol("rows of a tile")
-    return simplified(2 * floor_div(rows + (2 * most - 1), 2 * most)), symbol("rows of a tile")
+        return count, symbol(TILE_ROWS)
+    return simplified(2 * floor_div(rows + (2 * most - 1), 2 * most)), symbol(TILE_ROWS)
 
 
 def _rows_of_a_tile(region: Growth, nodes: Sequence[Tensor]) -> int:

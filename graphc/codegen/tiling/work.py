@@ -9,7 +9,8 @@ from graphc.ir.tensor import Tensor
 _CALL = 500.0
 # Nanoseconds an element, float32, in cache.
 _ELEMENT = {
-    "exp": 0.4, "log": 0.5, "tanh": 0.25, "sigmoid": 0.7, "divide": 0.15, "erf": 4.0, "power": 3.0, "softplus": 2.0,
+    "exp": 0.4, "log": 0.5, "tanh": 0.25, "sigmoid": 0.7, "divide": 0.15, "erf": 4.0, "power": 3.0,
+    "softplus": 2.0,
 }  # fmt: skip
 _MULTIPLY_ADD = 0.03
 

@@ -1,4 +1,4 @@
-"""What some rows of an op need, by brute force: computed from those rows alone they equal the rows of the whole."""
+"""What rows of an op need, by brute force: computed from that alone they equal the rows of the whole."""
 
 from collections.abc import Mapping
 

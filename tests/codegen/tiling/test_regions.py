@@ -29,7 +29,9 @@ def regions_of(outputs: list[gc.Tensor], inputs: list[gc.Tensor]) -> list[Region
     return [s for s in schedule(graph, tiled=True).steps if isinstance(s, Region)]
 
 
-def check(outputs: list[gc.Tensor], inputs: list[gc.Tensor], arrays: list[np.ndarray], tolerance: float) -> None:
+def check(
+    outputs: list[gc.Tensor], inputs: list[gc.Tensor], arrays: list[np.ndarray], tolerance: float
+) -> None:
     """Two calls equal the interpreter; one thread and three give the same bits."""
     function = gc.compile(outputs, inputs, threads=3)
     alone = gc.compile(outputs, inputs, threads=1)
