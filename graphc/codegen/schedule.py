@@ -62,7 +62,7 @@ def schedule(graph: Graph, tiled: bool = False) -> Schedule:
         depth[node] = 1 + max([depth[i] for i in node.inputs], default=0)
     order = topological_order(_roots(graph, depth))
     steps: list[Step] = []
-    for run in runs(order) if tiled else [Run(tuple(order))]:
+    for run in runs(order, graph.roots) if tiled else [Run(tuple(order))]:
         if run.region is None:
             steps += [n for n in run.nodes if _computes(n)]
         else:

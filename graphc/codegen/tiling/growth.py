@@ -6,7 +6,7 @@ weight) ends it: the rows give their parts of the sum, and what reads the sum co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from graphc.codegen.tiling.parts import Needs, Part, needs, reshaped
@@ -63,6 +63,29 @@ def grown(order: Iterable[Tensor], seed: Tensor, part: Part, rows: Dim) -> Growt
             elif any(i in split for i in node.inputs):
                 after.add(node)
     return region
+
+
+def pull_in(region: Growth, order: Sequence[Tensor], users: Mapping[Tensor, Sequence[Tensor]]) -> None:
+    """Add what is computed before the region for its members alone, row by row."""
+    for node in reversed(order):
+        if node in region.split or node in region.summed or node in region.after or not node.inputs:
+            continue
+        wanted = {p for user in users.get(node, ()) for p in _wanted(region, user, node)}
+        part = next(iter(wanted), None)
+        if len(wanted) == 1 and part is not None and node in users:
+            if _fits(needs(node, part, region.rows), node, region.split, region.rows):
+                region.split[node] = part
+
+
+def _wanted(region: Growth, user: Tensor, node: Tensor) -> list[Part | None]:
+    """The parts of an operand that a user needs; None for the whole, also where it is no member."""
+    if user in region.split:
+        found = needs(user, region.split[user], region.rows)
+    else:
+        found = region.summed.get(user)
+    if found is None:
+        return [None]
+    return [p for i, p in zip(user.inputs, found, strict=True) if i is node]
 
 
 def _splits(

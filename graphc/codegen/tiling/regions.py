@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from graphc.codegen.tiling.growth import Growth, element_hint, grown
+from graphc.codegen.tiling.growth import Growth, element_hint, grown, pull_in
 from graphc.codegen.tiling.parts import Part
 from graphc.codegen.tiling.work import estimated_nanoseconds
 from graphc.codegen.views import is_literal, is_view
 from graphc.ir.dimension import Dim
 from graphc.ir.tensor import Tensor
+from graphc.ir.traversal import users
 
 # A region with less work than this many nanoseconds is not worth waking a thread for.
 LEAST = 150_000.0
@@ -26,8 +27,11 @@ class Run:
     region: Growth | None = None
 
 
-def runs(order: Sequence[Tensor]) -> list[Run]:
-    """The nodes as runs, each of which needs only those before it."""
+def runs(order: Sequence[Tensor], roots: Iterable[Tensor]) -> list[Run]:
+    """The nodes as runs, each of which needs only those before it; roots are needed behind all of them."""
+    used = users(order)
+    for root in roots:
+        used.pop(root, None)
     costs = {n: estimated_nanoseconds(n) for n in order}
     done: list[Run] = []
     stack: list[Run | tuple[Tensor, ...]] = [tuple(order)]
@@ -40,6 +44,7 @@ def runs(order: Sequence[Tensor]) -> list[Run]:
         if region is None:
             done.append(Run(item))
             continue
+        pull_in(region, item, used)
         members = {**region.split, **region.summed}
         stack.append(tuple([n for n in item if n in region.after]))
         stack.append(Run(tuple([n for n in item if n in members]), region))
