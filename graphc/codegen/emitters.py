@@ -127,7 +127,24 @@ def _sigmoid(at: At) -> list[str]:
     ]
 
 
+def _is_masking(step: Tensor) -> bool:
+    """Whether the step is where(mask, x, 0): x with some elements set to zero."""
+    _, x, other = step.inputs
+    return (
+        other.op.name == "constant"
+        and other.ndim == 0
+        and not other.attrs["value"].tobytes().strip(b"\0")
+        and x.dtype == other.dtype == step.dtype
+        and step.dtype.kind in "fiu"
+        and x.ndim > 0
+    )
+
+
 def _where(at: At) -> list[str]:
+    if _is_masking(at.step):
+        # The bits times 0 or 1: exact for NaN and infinities too, and several times faster than a masked copy.
+        bits = f".view(np.int{at.step.dtype.itemsize * 8})"
+        return [f"np.multiply({at.array(1)}{bits}, {at.array(0)}, out={at.out}{bits})"]
     lines = [] if at.overwritten == 2 else [f"np.copyto({at.out}, {at.operand(2)})"]
     return [*lines, f"np.copyto({at.out}, {at.operand(1)}, where={at.array(0)})"]
 
@@ -285,7 +302,7 @@ EMITTERS: dict[str, Emitter] = {
     "absorbing_multiply": Emitter(
         _absorbing_multiply, _every_operand, lambda step: [(step.inputs[0].shape, BOOL)]
     ),
-    "where": Emitter(_where, lambda step: (2,)),
+    "where": Emitter(_where, lambda step: (1,) if _is_masking(step) else (2,)),
     "clip": Emitter(_clip, lambda step: (0,)),
     "astype": Emitter(lambda at: [f'np.copyto({at.out}, {at.array(0)}, casting="unsafe")'], _every_operand),
     "copy": Emitter(lambda at: [f"np.copyto({at.out}, {at.array(0)})"], _every_operand),

@@ -12,11 +12,15 @@ from graphc.ir.graph import Graph
 from graphc.ir.verifier import Verifier
 from graphc.passes.common_subexpressions import CommonSubexpressions
 from graphc.passes.constant_folding import ConstantFolding
+from graphc.passes.convolution import lowered_by_cost
 from graphc.passes.dead_nodes import DeadNodes
 from graphc.passes.loop_bodies import LoopBodies
 from graphc.passes.loop_results import LoopResults
 from graphc.passes.loop_values import LoopValues
 from graphc.passes.lowering import Lowering
+from graphc.passes.pooling_lowering import lowered_max_pool
+from graphc.passes.pooling_masks import PoolingMasks
+from graphc.passes.transposes import Transposes
 from graphc.passes.window_sums import WindowSums
 from graphc.rewrite import rules
 from graphc.rewrite.engine import Rewriting
@@ -44,6 +48,14 @@ def _with_loops(*passes: Pass) -> tuple[Pass, ...]:
     return (*first, *passes, LoopBodies((*first, *passes), behind=CommonSubexpressions()))
 
 
+# The algorithm of a convolution is chosen where the order of its sums is free.
+_BY_COST = Lowering(
+    {
+        **dict.fromkeys(("convolution", "transposed_convolution", "filter_gradient"), lowered_by_cost),
+        "max_pool": lowered_max_pool,
+    }
+)
+
 NONE: tuple[Pass, ...] = (Lowering(), LoopBodies((Lowering(),)))
 EXACT: tuple[Pass, ...] = _with_loops(
     *CLEANING,
@@ -53,20 +65,24 @@ EXACT: tuple[Pass, ...] = _with_loops(
     Rewriting("simplification", rules.EXACT),
 )
 DEFAULT: tuple[Pass, ...] = _with_loops(
+    PoolingMasks(),
     *CLEANING,
     Rewriting("stabilisation", (*rules.EXACT, *rules.STABILISATION)),
-    Lowering(),
+    _BY_COST,
     WindowSums(),
     *CLEANING,
+    Transposes(),
     Rewriting("simplification", (*rules.EXACT, *rules.STRENGTH)),
     CommonSubexpressions(),
 )
 FAST: tuple[Pass, ...] = _with_loops(
+    PoolingMasks(),
     *CLEANING,
     Rewriting("stabilisation", (*rules.EXACT, *rules.STABILISATION)),
-    Lowering(),
+    _BY_COST,
     WindowSums(),
     *CLEANING,
+    Transposes(),
     Rewriting("fast_math", (*rules.EXACT, *rules.STRENGTH, *rules.FAST_MATH)),
     *CLEANING,
 )
