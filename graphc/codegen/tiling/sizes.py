@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from graphc.codegen.tiling.growth import SIZE_HINT, Growth, element_hint
 from graphc.codegen.tiling.work import estimated_nanoseconds
 from graphc.codegen.views import is_view
-from graphc.ir.dimension import Dim, floor_div, simplified, symbol
+from graphc.ir.dimension import Dim, floor_div, same, simplified, symbol
 from graphc.ir.tensor import Tensor
 
 TILE_ROWS = "rows of a tile"
 """The symbolic size of a tile that may have fewer rows than the others."""
 
+_RUN = 32  # rows of a tile at least where they lie innermost: shorter runs of elements cost more than cache
 _CACHE = 1 << 20  # bytes a tile's live values may take
 _CALL = 1_000.0  # nanoseconds of a step's call that is not its work
 _OVERHEAD = 0.05  # the share of a tile's time that calls may take
@@ -40,9 +41,21 @@ def tiles_of(region: Growth, nodes: Sequence[Tensor]) -> tuple[Dim, Dim]:
 def _rows_of_a_tile(region: Growth, nodes: Sequence[Tensor]) -> int:
     rows = region.rows if isinstance(region.rows, int) else SIZE_HINT
     steps = [n for n in nodes if not is_view(n)]
-    work = sum([estimated_nanoseconds(n) for n in steps]) / rows
+    costs = {n: estimated_nanoseconds(n) for n in steps}
+    work = sum(costs.values()) / rows
     width = _widest(region, steps) / rows
-    return max(1, int(_CACHE / max(width, 1.0)), int(len(steps) * _CALL / _OVERHEAD / max(work, 1e-3)))
+    in_cache, for_calls = _CACHE / max(width, 1.0), len(steps) * _CALL / _OVERHEAD / max(work, 1e-3)
+    innermost = sum([c for n, c in costs.items() if _is_innermost(region, n)])
+    shortest = _RUN if innermost > sum(costs.values()) / 2 else 1
+    return max(shortest, int(in_cache), int(for_calls))
+
+
+def _is_innermost(region: Growth, node: Tensor) -> bool:
+    """Whether the rows are the last axis of what a step reads or writes, or the last factor of it."""
+    if node in region.split:
+        part = region.split[node]
+        return node.ndim > 1 and part.axis == node.ndim - 1 and same(part.inner, 1)
+    return any(p.axis == i.ndim - 1 for i, p in zip(node.inputs, region.summed[node], strict=True))
 
 
 def _widest(region: Growth, steps: Sequence[Tensor]) -> int:
