@@ -17,6 +17,7 @@ from graphc.passes.loop_bodies import LoopBodies
 from graphc.passes.loop_results import LoopResults
 from graphc.passes.loop_values import LoopValues
 from graphc.passes.lowering import Lowering
+from graphc.passes.selections import Selections
 from graphc.passes.window_sums import WindowSums
 from graphc.rewrite import rules
 from graphc.rewrite.engine import Rewriting
@@ -53,6 +54,7 @@ EXACT: tuple[Pass, ...] = _with_loops(
     Rewriting("simplification", rules.EXACT),
 )
 DEFAULT: tuple[Pass, ...] = _with_loops(
+    Selections(),
     *CLEANING,
     Rewriting("stabilisation", (*rules.EXACT, *rules.STABILISATION)),
     Lowering(),
@@ -62,6 +64,7 @@ DEFAULT: tuple[Pass, ...] = _with_loops(
     CommonSubexpressions(),
 )
 FAST: tuple[Pass, ...] = _with_loops(
+    Selections(),
     *CLEANING,
     Rewriting("stabilisation", (*rules.EXACT, *rules.STABILISATION)),
     Lowering(),
