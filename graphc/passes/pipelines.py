@@ -21,6 +21,7 @@ from graphc.passes.lowering import Lowering
 from graphc.passes.pooling_lowering import lowered_max_pool
 from graphc.passes.pooling_masks import PoolingMasks
 from graphc.passes.transposes import Transposes
+from graphc.passes.selections import Selections
 from graphc.passes.window_sums import WindowSums
 from graphc.rewrite import rules
 from graphc.rewrite.engine import Rewriting
@@ -65,6 +66,7 @@ EXACT: tuple[Pass, ...] = _with_loops(
     Rewriting("simplification", rules.EXACT),
 )
 DEFAULT: tuple[Pass, ...] = _with_loops(
+    Selections(),
     PoolingMasks(),
     *CLEANING,
     Rewriting("stabilisation", (*rules.EXACT, *rules.STABILISATION)),
@@ -76,6 +78,7 @@ DEFAULT: tuple[Pass, ...] = _with_loops(
     CommonSubexpressions(),
 )
 FAST: tuple[Pass, ...] = _with_loops(
+    Selections(),
     PoolingMasks(),
     *CLEANING,
     Rewriting("stabilisation", (*rules.EXACT, *rules.STABILISATION)),

@@ -72,9 +72,10 @@ def pull_in(region: Growth, order: Sequence[Tensor], users: Mapping[Tensor, Sequ
             continue
         wanted = {p for user in users.get(node, ()) for p in _wanted(region, user, node)}
         part = next(iter(wanted), None)
-        if len(wanted) == 1 and part is not None and node in users:
-            if _fits(needs(node, part, region.rows), node, region.split, region.rows):
-                region.split[node] = part
+        if len(wanted) != 1 or part is None or node not in users:
+            continue
+        if _fits(needs(node, part, region.rows), node, region.split, region.rows):
+            region.split[node] = part
 
 
 def _wanted(region: Growth, user: Tensor, node: Tensor) -> list[Part | None]:
