@@ -45,7 +45,8 @@ def _outputs(x: Tensor, size: Any, stride: Any, u: Tensor, t: Tensor, **options:
 
 def _lowered(outputs: list[Tensor]) -> tuple[tuple[Tensor, ...], int]:
     passes = (PoolingMasks(), Lowering({"max_pool": lowered_max_pool}))
-    after, records = run(Graph((), tuple(outputs)), passes, Verifier())
+    inputs = tuple(n for n in Graph((), tuple(outputs)).nodes if n.op.name == "input")
+    after, records = run(Graph(inputs, tuple(outputs)), passes, Verifier())
     return after.outputs, sum(records[0].fired.values())
 
 

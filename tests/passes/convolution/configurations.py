@@ -48,7 +48,7 @@ class Configuration:
 def drawn(
     seed: int, count: int, sizes: tuple[int, ...] | None = None, depthwise: bool = False
 ) -> list[Configuration]:
-    """So many configurations; with ``sizes``, square filters of those sizes and stride 1, of at most 2 axes."""
+    """So many configurations; with ``sizes``, square filters of those, stride 1 and at most 2 axes."""
     rng = np.random.default_rng(seed)
     found: list[Configuration] = []
     while len(found) < count:
