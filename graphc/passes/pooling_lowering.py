@@ -62,7 +62,12 @@ def lowered_max_pool(node: Tensor) -> Tensor:
     for number in reversed(range(rank)):
         axis = x.ndim - rank + number
         x = _largest(
-            x, axis, node.shape[axis], attrs["size"][number], attrs["stride"][number], attrs["dilation"][number]
+            x,
+            axis,
+            node.shape[axis],
+            attrs["size"][number],
+            attrs["stride"][number],
+            attrs["dilation"][number],
         )
     return x
 

@@ -4,9 +4,9 @@
     max_pool(relu(x))                                ⇒  relu(max_pool(x)), and backward in the same order
     sum(scatter_add(y, …))                           ⇒  sum(y)
 
-An index is 8 bytes an element and reads memory anywhere; a mask is a byte and reads it in order. ReLU on what is
-left after pooling has a quarter of the work: it keeps the order of elements, and where it does not keep their
-ties apart, at 0, its derivative is 0. Where windows overlap, or padding may hold the maximum, indices stay.
+An index is 8 bytes an element and reads memory anywhere; a mask is a byte and reads it in order. ReLU on
+what is left after pooling has a quarter of the work: it keeps the order of elements, and where it makes ties,
+at 0, its derivative is 0. Where windows overlap, or padding may hold the maximum, indices stay.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from graphc.ops import multiply, relu
 from graphc.ops import sum as sum_over
 from graphc.ops.elementwise import astype, greater
 from graphc.ops.pooling import max_pool
-from graphc.ops.shape import reshape
 from graphc.passes.pooling_lowering import has_masks, put_at_maxima, taken_at_maxima
 
 

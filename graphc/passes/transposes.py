@@ -2,9 +2,10 @@
 
     f(transpose(x)) ⇒ transpose(f(x))        f elementwise, a reduction, a pad, a slice, windows, …
 
-Convolutions with the batch innermost leave such a transpose behind and put its inverse in front. Moved on, the two
-meet between layers and are gone. An operand that has no transpose itself is transposed back, where it can be
-without a copy: (A B)ᵀ is Bᵀ Aᵀ. No value is computed twice, and nothing is copied for a transpose: it is a view.
+Convolutions with the batch innermost leave such a transpose behind and put its inverse in front. Moved on,
+the two meet between layers and are gone. An operand that has no transpose itself is transposed back, where it
+can be without a copy: (A B)ᵀ is Bᵀ Aᵀ. No value is computed twice. What windows read many times over is laid
+out in order before.
 """
 
 from __future__ import annotations
@@ -219,7 +220,8 @@ class _Mover:
             return matmul(_permuted(right, axes), _permuted(left, axes)) if left.ndim == right.ndim else None
         if x.op.family == "elementwise":
             operands = [self._taken_back(i, axes, depth - 1) for i in x.inputs]
-            if all(o.op.name != "transpose" or i.op.name == "transpose" for o, i in zip(operands, x.inputs)):
+            pairs = zip(operands, x.inputs, strict=True)
+            if all(o.op.name != "transpose" or i.op.name == "transpose" for o, i in pairs):
                 return apply(x.op, tuple(operands), x.name, **x.attrs)
         return None
 

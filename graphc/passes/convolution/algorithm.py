@@ -1,6 +1,6 @@
 """An algorithm of convolution: a way to write one of the three convolution ops in simpler ops.
 
-Also what algorithms share: the batch as the innermost axis, filters as matrices, padding put on and taken off.
+Also what algorithms share: the batch innermost, filters as matrices, padding put on and taken off.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from graphc.ir.dimension import Shape, element_count, same, simplified
+from graphc.ir.dimension import Dim, Shape, element_count, same, simplified
 from graphc.ir.tensor import Tensor
 from graphc.ops.convolution import Geometry
 from graphc.ops.shape import constant_pad, quotient, reshape, strided_part, transpose
@@ -17,7 +17,7 @@ from graphc.passes.convolution.cost import Problem
 
 @dataclass(frozen=True, eq=False)
 class Algorithm:
-    """``fits(node)`` says whether it can write the node, ``lowered(node)`` writes it, ``seconds`` is its cost."""
+    """``fits`` says whether it can write a node, ``lowered`` writes it, ``seconds`` is what that costs."""
 
     name: str
     fits: Callable[[Tensor], bool]
@@ -52,12 +52,12 @@ def batch_outermost(x: Tensor) -> Tensor:
     return transpose(x, (x.ndim - 1, *range(x.ndim - 1)))
 
 
-def padded(x: Tensor, widths: tuple[tuple[object, object], ...], first: int) -> Tensor:
+def padded(x: Tensor, widths: tuple[tuple[Dim, Dim], ...], first: int) -> Tensor:
     """x with zeros around it along its axes from ``first`` on; x itself where there are none."""
-    if all(same(b, 0) and same(a, 0) for b, a in widths):  # type: ignore[arg-type]
+    if all(same(b, 0) and same(a, 0) for b, a in widths):
         return x
     behind = x.ndim - first - len(widths)
-    return constant_pad(x, (*((0, 0),) * first, *widths, *((0, 0),) * behind))  # type: ignore[arg-type]
+    return constant_pad(x, (*((0, 0),) * first, *widths, *((0, 0),) * behind))
 
 
 def inside(x: Tensor, before: Shape, sizes: Shape, first: int) -> Tensor:
@@ -65,7 +65,8 @@ def inside(x: Tensor, before: Shape, sizes: Shape, first: int) -> Tensor:
     axes = range(first, first + len(sizes))
     if all(same(b, 0) and same(x.shape[a], n) for a, b, n in zip(axes, before, sizes, strict=True)):
         return x
-    start, shape = [0] * x.ndim, list(x.shape)
+    start: list[Dim] = [0] * x.ndim
+    shape = list(x.shape)
     for a, b, n in zip(axes, before, sizes, strict=True):
-        start[a], shape[a] = b, n  # type: ignore[call-overload]
+        start[a], shape[a] = b, n
     return strided_part(x, start, shape, (1,) * x.ndim)

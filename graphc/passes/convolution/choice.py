@@ -8,17 +8,19 @@ from graphc.ir.tensor import Tensor
 from graphc.passes.convolution.algorithm import Algorithm
 from graphc.passes.convolution.batch_last import BATCH_LAST
 from graphc.passes.convolution.cost import Problem
+from graphc.passes.convolution.depthwise import DEPTHWISE
 from graphc.passes.convolution.windows import WINDOWS
+from graphc.passes.convolution.winograd import F_2_3, F_2_5, F_4_3
 
-# Images of a batch from which on it pays to lay them out with the batch innermost.
+ALGORITHMS = (WINDOWS, BATCH_LAST, F_2_3, F_4_3, F_2_5, DEPTHWISE)
+# Images of a batch from which on its windows are copied with the batch innermost.
 _MANY = 8
 
 
 def candidates(node: Tensor) -> list[Algorithm]:
     """The algorithms that can write the node."""
-    if Problem.of(node).batch < _MANY:
-        return [WINDOWS]
-    return [a for a in (BATCH_LAST,) if a.fits(node)]
+    without = WINDOWS if Problem.of(node).batch >= _MANY else BATCH_LAST
+    return [a for a in ALGORITHMS if a is not without and a.fits(node)]
 
 
 def choose(node: Tensor, offered: Sequence[Algorithm]) -> Algorithm:

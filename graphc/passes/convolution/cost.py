@@ -23,6 +23,8 @@ _SIDE = 12
 # A float32 copied, in runs of a line of cache or more; and what each run costs beside.
 _ELEMENT = 0.3e-9
 _RUN = 8e-9
+# The same element out of its line of cache.
+_STRIDED = 1.5e-9
 # An element of a ufunc's result, and a call of NumPy.
 _UFUNC = 0.2e-9
 _CALL = 1e-6
@@ -77,11 +79,13 @@ def product_seconds(rows: int, inner: int, columns: int, itemsize: int = 4, coun
     return count * _CALL / 4 + operations * (itemsize / 4) / (_PRODUCT_RATE * max(reached, 1e-3))
 
 
-def copy_seconds(elements: float, run: int, itemsize: int = 4) -> float:
-    """A copy of so many elements, of which ``run`` lie beside each other on both sides."""
-    return _CALL + elements * (itemsize / 4) * _ELEMENT + elements / max(run, 1) * _RUN
+def copy_seconds(elements: float, run: int, itemsize: int = 4, apart: bool = False) -> float:
+    """A copy of so many elements, in inner loops of ``run``, which lie beside each other or ``apart``."""
+    each = _STRIDED if apart else _ELEMENT
+    return _CALL + elements * (itemsize / 4) * each + elements / max(run, 1) * _RUN
 
 
-def ufunc_seconds(elements: float, run: int, itemsize: int = 4, calls: int = 1) -> float:
-    """Elementwise work on so many elements in all, in inner loops of ``run``."""
-    return calls * _CALL + elements * (itemsize / 4) * _UFUNC + elements / max(run, 1) * _RUN
+def ufunc_seconds(elements: float, run: int, itemsize: int = 4, calls: int = 1, apart: bool = False) -> float:
+    """Elementwise work on so many elements, in inner loops of ``run`` of them."""
+    each = _STRIDED if apart else _UFUNC
+    return calls * _CALL + elements * (itemsize / 4) * each + elements / max(run, 1) * _RUN

@@ -1,8 +1,8 @@
 """Windows, batch first: each image's windows are copied into a matrix of columns, one product an image.
 
 The plain algorithm: it fits every convolution and rounds as NumPy's product does. The columns,
-(N, groups, C/groups · elements, places), are shared by the forward pass and the filter's gradient. The input's
-gradient makes such columns by a product and folds them up.
+(N, groups, C/groups · elements, places), are shared by the forward pass and the filter's gradient. The
+input's gradient makes such columns by a product and folds them up.
 """
 
 from __future__ import annotations
@@ -94,16 +94,18 @@ def _columns(x: Tensor, elements: Shape, places: Shape, g: Geometry) -> Tensor:
 
 def _seconds(p: Problem) -> float:
     places = math.prod(p.places)
-    run = p.places[-1] if p.stride[-1] == 1 else 1
+    run, apart = p.places[-1], p.stride[-1] != 1
     copied = p.batch * p.groups * p.depth * places
     count, rows = p.batch * p.groups, p.results // p.groups
     if p.kind == "convolution":
-        return copy_seconds(copied, run, p.itemsize) + product_seconds(rows, p.depth, places, p.itemsize, count)
+        return copy_seconds(copied, run, p.itemsize, apart) + product_seconds(
+            rows, p.depth, places, p.itemsize, count
+        )
     if p.kind == "filter_gradient":
         # The columns are the forward pass's own; the examples' gradients are added up.
         summed = ufunc_seconds(count * rows * p.depth, p.depth, p.itemsize)
         return summed + product_seconds(rows, places, p.depth, p.itemsize, count)
-    folded = ufunc_seconds(copied, run, p.itemsize, math.prod(p.elements))
+    folded = ufunc_seconds(copied, run, p.itemsize, math.prod(p.elements), apart)
     return folded + product_seconds(p.depth, rows, places, p.itemsize, count)
 
 
