@@ -1,4 +1,4 @@
-"""Heat: shares of the time by the user's origins enter; a share for each drawn node, and its colour, leave."""
+"""Heat: shares of the time by the user's origins enter; each drawn node's share and colour leave."""
 
 from __future__ import annotations
 
@@ -24,10 +24,18 @@ class HasHeat(Protocol):
 
 @dataclass(frozen=True)
 class Heat:
-    """``share`` of each node that has one; ``elsewhere`` is what belongs to no drawn node."""
+    """``share`` of each node that has one; ``elsewhere`` is what belongs to no drawn node.
+
+    ``hottest`` is the largest share that a colour has to show.
+    """
 
     share: Mapping[Tensor, float]
     elsewhere: float
+    hottest: float
+
+    def fraction(self, share: float) -> float:
+        """A share as a part of the largest."""
+        return share / self.hottest if self.hottest else 0.0
 
     def label(self, share: float) -> str:
         """A share as text."""
@@ -38,8 +46,9 @@ def heat_of(given: HasHeat | Shares, order: Sequence[Tensor]) -> Heat:
     """The share of each node of a drawing.
 
     The program's ops are not always those that are drawn: passes have rewritten them. So the time of an op
-    goes to the nodes of the same op from the same line; where that has none, to those nodes of the line
-    whose own op took no time, and which are no mere views; else to all of the line, in equal parts.
+    goes to the nodes of the same op from the same line, in equal parts; where there is none, to those whose
+    own op took no time, since they were rewritten; else to all of the line. What only moves values mostly
+    serves a rewritten op, such as the windows of a convolution, and goes there first.
     """
     shares: Shares = given if isinstance(given, Mapping) else given.heat
     by_origin: dict[Origin, list[Tensor]] = {}
@@ -53,11 +62,13 @@ def heat_of(given: HasHeat | Shares, order: Sequence[Tensor]) -> Heat:
     found: dict[Tensor, float] = {}
     for (origin, op), share in shares.items():
         nodes = by_origin.get(origin, [])
-        takers = [n for n in nodes if n.op.name == op]
-        takers = takers or [n for n in nodes if n.op.name not in ops[origin] and n.op.family != "shape"]
-        for node in takers or nodes:
-            found[node] = found.get(node, 0.0) + share / len(takers or nodes)
-    return Heat(found, max(0.0, 1.0 - sum(found.values())))
+        alike = [n for n in nodes if n.op.name == op]
+        rewritten = [n for n in nodes if n.op.name not in ops[origin] and n.op.family != "shape"]
+        moves = all(n.op.family == "shape" for n in alike)
+        takers = (rewritten or alike if moves else alike) or nodes
+        for node in takers:
+            found[node] = found.get(node, 0.0) + share / len(takers)
+    return Heat(found, max(0.0, 1.0 - sum(found.values())), max(found.values(), default=0.0))
 
 
 def heat_tone(theme: Theme, fraction: float) -> Tone:

@@ -128,7 +128,16 @@ def _body(function: ast.FunctionDef) -> list[ast.stmt]:
 
 
 def _blocks(node: ast.stmt) -> list[list[ast.stmt]]:
-    return [block for name in ("body", "orelse") if (block := getattr(node, name, None))]
+    match node:
+        case (
+            ast.For(body=body, orelse=other)
+            | ast.While(body=body, orelse=other)
+            | ast.If(body=body, orelse=other)
+        ):
+            return [block for block in (body, other) if block]
+        case ast.With(body=body):
+            return [body]
+    return []
 
 
 def _statements(block: Sequence[ast.stmt]) -> list[ast.stmt]:

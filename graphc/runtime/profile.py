@@ -87,10 +87,10 @@ class Profile:
     """The times of a function's lines, each the least of ``calls`` calls on ``threads`` threads.
 
     ``seconds`` is the time of a call, ``remains`` what of it no line takes: checking the arguments, giving
-    the results their structure, and, on a busy machine, interruptions of every call. ``clock`` is what one reading of the
-    clock takes, which the times are free of. ``planned`` are the bytes of the buffers and results of a
-    call on one thread. ``numbers`` says that the function computes on plain numbers, and its form on arrays
-    was measured.
+    the results their structure, and, on a busy machine, interruptions of every call. ``clock`` is what one
+    reading of the clock takes, which the times are free of. ``planned`` are the bytes of the buffers and
+    results of a call on one thread. ``numbers`` says that the function computes on plain numbers, and its
+    form on arrays was measured.
     """
 
     rows: tuple[Row, ...]
