@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import linecache
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from graphc.analysis.columns import aligned
 from graphc.errors import GraphError
@@ -71,7 +71,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Part:
-    """What a line or a scope of the user's takes of a call; ``role`` says for which engine."""
+    """What a line or a scope of the user's takes of a call; ``role`` says for which engine.
+
+    ``bytes`` are read and written; ``memory_share`` is the largest of its generated lines.
+    """
 
     name: str
     text: str
@@ -80,6 +83,7 @@ class Part:
     share: float
     bytes: float
     operations: float
+    memory_share: float
 
 
 @dataclass(frozen=True)
@@ -127,11 +131,11 @@ class Profile:
         for row in self.rows:
             keys = [(*key(o), str(o.role)) for o in row.origins] or [(ITSELF, "", "")]
             for each in keys:
-                sums = found.setdefault(each, [0.0] * 4)
+                *sums, memory = found.get(each, [0.0] * 5)
                 figures = (row.seconds, row.share, row.read + row.written, row.operations)
-                for k, figure in enumerate(figures):
-                    sums[k] += figure / len(keys)
-        parts = [Part(*names, *sums) for names, sums in found.items()]
+                sums = [s + f / len(keys) for s, f in zip(sums, figures, strict=True)]
+                found[each] = [*sums, max(memory, row.memory_share)]
+        parts = [Part(*names, *figures) for names, figures in found.items()]
         return sorted(parts, key=lambda p: -p.seconds)
 
     @cached_property
@@ -165,14 +169,33 @@ class Profile:
             + ("; measured in its form on arrays, for calls with numbers run faster" if self.numbers else "")
         )
 
-    def table(self, limit: int | None = 20) -> str:
-        """The generated lines that take longest, ``limit`` of them (None: all), as text."""
-        longest = sorted(self.rows, key=lambda r: -r.seconds)[:limit]
-        cells = [cells_of(row) for row in longest]
-        left = len(self.rows) - len(longest)
-        rest = sum(r.share for r in self.rows) - sum(r.share for r in longest)
-        more = [f"… and {left} lines with {rest:.1%}"] if left else []
-        return "\n".join([self.headline, "", aligned([HEADER, *cells], right=range(7)), *more])
+    def table(
+        self, limit: int | None = 20, *, by: Literal["generated", "line", "scope"] = "generated"
+    ) -> str:
+        """What takes longest, ``limit`` rows of it (None: all), as text.
+
+        ``by`` is what the rows are: generated lines, the user's lines, or the user's scopes.
+        """
+        choices: dict[str, Callable[[], Sequence[Row | Part]]] = {
+            "generated": lambda: sorted(self.rows, key=lambda r: -r.seconds),
+            "line": self.by_line,
+            "scope": self.by_scope,
+        }
+        if by not in choices:
+            raise GraphError(
+                f"there is no table by {by!r}", op="profile",
+                remedy=f"use one of {', '.join(map(repr, choices))}",
+            )  # fmt: skip
+        every = choices[by]()
+        longest = every[:limit]
+        rest = sum([r.share for r in every[len(longest) :]])
+        more = (
+            [f"… and {len(every) - len(longest)} more with {rest:.1%}"] if len(every) > len(longest) else []
+        )
+        header = HEADER if by == "generated" else PART_HEADER
+        cells = [header, *[cells_of(r) if isinstance(r, Row) else part_cells(r) for r in longest]]
+        right = range(7 if by == "generated" else 5)
+        return "\n".join([self.headline, "", aligned(cells, right=right), *more])
 
     def to_dict(self) -> dict[str, Any]:
         """All figures as plain data."""
@@ -199,8 +222,7 @@ class Profile:
         sections = []
         if any(row.origins for row in self.rows):
             for title, parts in (("User's lines", self.by_line()), ("Scopes", self.by_scope())):
-                cells = [[_seconds(p.seconds), f"{p.share:.1%}", p.role, p.name, p.text] for p in parts]
-                sections.append((title, ["time", "share", "role", "where", "line"], cells))
+                sections.append((title, PART_HEADER, [part_cells(part) for part in parts]))
         figures = {row.line: (_seconds(row.seconds), row.share) for row in self.rows}
         text = page(self.headline, sections, self.source, figures)
         if path is not None:
@@ -228,6 +250,18 @@ def cells_of(row: Row) -> list[str]:
         str(row.line), _seconds(row.seconds), f"{row.share:.1%}", str(row.calls),
         _figure(row.gigabytes_per_second), _figure(row.gigaflops),
         f"{row.memory_share:.0%}", row.op, printable(where.strip(), 40), printable(row.text, 72),
+    ]  # fmt: skip
+
+
+PART_HEADER = ["time", "share", "GB/s", "GFLOP/s", "memory", "role", "where", "line"]
+
+
+def part_cells(part: Part) -> list[str]:
+    """A line or a scope of the user's as text."""
+    return [
+        _seconds(part.seconds), f"{part.share:.1%}", _figure(_per(part.bytes, part.seconds)),
+        _figure(_per(part.operations, part.seconds)), f"{part.memory_share:.0%}", part.role,
+        printable(part.name, 60), printable(part.text, 90),
     ]  # fmt: skip
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import pickle
+import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import graphc as gc
 from graphc.errors import GraphError, NonFiniteError
+from graphc.ir.origin import Location, Origin
+from graphc.runtime import profiler
 from graphc.runtime.accesses import Access
 from graphc.runtime.instrument import parsed, timed, traced
 from graphc.runtime.lifetimes import Trace
-from graphc.runtime.profile import Profile, Row
+from graphc.runtime.profile import Part, Profile, Row
 from graphc.runtime.profiler import Recorder, _elapsed, _own_times
 
 F32 = np.float32
@@ -93,6 +98,23 @@ def test_times_of_tiles_by_hand(threads: int, outside: int, elapsed: int) -> Non
     assert own == [600, 280, outside, 50]
     assert _elapsed(program, own, turns, threads) == pytest.approx(elapsed + 50)
     assert _own_times(program, [600, 280, 980, 50], turns, 20.0, 1) == [540, 220, 80, 30]
+
+
+def test_times_by_a_clock_that_goes_on_with_each_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """1 µs from reading to reading, of which reading takes 0.1 µs: every line has 0.9 µs a turn."""
+    readings = itertools.count(0, 1000)
+    monkeypatch.setattr(profiler, "time", SimpleNamespace(perf_counter_ns=lambda: next(readings)))
+    monkeypatch.setattr(profiler, "_clock_nanoseconds", lambda: 100.0)
+    profile = _layers().profile(*_batch(600), calls=2)
+    for row in profile.rows:
+        if "in_tiles(" in row.text:  # besides its own, a reading where each tile begins
+            tiles = next(r.calls for r in profile.rows if r.function == re.search(r"tile\d+", row.text)[0])
+            assert row.seconds == pytest.approx((tiles + 1) * 1e-6 - 1e-7)
+        else:
+            assert row.seconds == pytest.approx(row.calls * 0.9e-6)
+    # Entering ``compute`` and leaving it.
+    assert profile.remains == pytest.approx(2e-6)
+    assert profile.seconds == pytest.approx(sum(r.seconds for r in profile.rows) + 2e-6)
 
 
 # -- tiles -----------------------------------------------------------------------------------------------
@@ -213,6 +235,23 @@ def test_numbers_that_are_not_positive_are_refused(wrong: dict[str, object]) -> 
 
 
 # -- the user's lines ----------------------------------------------------------------------------------------
+def test_parts_are_sums_and_what_serves_two_lines_is_halved() -> None:
+    def origin(line: int, role: str = "forward") -> Origin:
+        return Origin(("block",), Location("net.py", line, "f"), role)
+
+    def row(seconds: float, memory: float, *origins: Origin) -> Row:
+        return Row(1, "", "compute", "add", origins, 1, seconds, seconds / 10, 60, 40, 8, 0, memory)
+
+    rows = (row(4, 0.25, origin(1), origin(2)), row(5, 0.5, origin(2)), row(1, 0.125))
+    profile = Profile(rows, 1, 1, 10.0, 0.0, 0.0, 1, False, "")
+    first, second, third = profile.by_line()
+    assert first == Part("net.py:2", "", "forward", 7.0, 0.7, 150.0, 12.0, 0.5)
+    assert second == Part("net.py:1", "", "forward", 2.0, 0.2, 50.0, 4.0, 0.25)
+    assert (third.seconds, third.role) == (1.0, "")
+    assert [p.seconds for p in profile.by_scope()] == [9.0, 1.0]
+    assert profile.heat == {(origin(1), "add"): 0.2, (origin(2), "add"): 0.7}
+
+
 def test_roles_and_scopes_are_told_apart() -> None:
     x = gc.input("x", ("N", 8))
     with gc.scope("first"):
@@ -231,7 +270,11 @@ def test_figures_as_text_data_and_page(tmp_path) -> None:
     profile = _layers().profile(*_batch(20), calls=1)
     assert str(profile) == profile.table()
     assert len(profile.table(limit=None).splitlines()) == len(profile.rows) + 3
-    assert "lines with" in profile.table(limit=3)
+    assert "more with" in profile.table(limit=3)
+    for by in ("line", "scope"):
+        assert "backward" in profile.table(by=by) and "memory" in profile.table(by=by)
+    with pytest.raises(GraphError, match="no table by"):
+        profile.table(by="day")
     data = json.loads(json.dumps(profile.to_dict()))
     assert data["rows"][0]["line"] == profile.rows[0].line
     text = profile.to_html(tmp_path / "profile.html")
