@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc.errors import UnsupportedError
 from tests.symbolic.agreement import MODES, assert_equal
 
 
@@ -112,9 +111,34 @@ def test_compiled_float32_stays_float32(optimize):
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
-def test_a_jacobian_through_a_loop_is_refused_with_a_remedy():
-    x = gc.input("x", (4, 2), "float64")
-    _, means = gc.scan(lambda m, v: (m + v, gc.exp(m)), gc.zeros((2,), "float64"), x)
-    with pytest.raises(UnsupportedError, match="Jacobian") as error:
-        gc.symbolic.jacobian(means, x)
-    assert "symbolic.vjp" in str(error.value)
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("length", [0, 1, 3])
+def test_jacobians(mode, length):
+    x, w = gc.input("x", ("T", 2), "float64"), gc.input("w", (2, 2), "float64")
+    start = gc.input("start", (2,), "float64")
+
+    def step(h, x_t):
+        h = gc.tanh(h @ w + x_t)
+        return h, gc.square(h)
+
+    last, squares = gc.scan(step, start, x)
+    rng = np.random.default_rng(6)
+    values = {x: rng.normal(size=(length, 2)), w: rng.normal(size=(2, 2)), start: rng.normal(size=2)}
+    for y in (last, squares, gc.exp(last) * gc.sum(squares)):
+        found = gc.symbolic.jacobian(y, [x, w, start], mode=mode).result
+        results = gc.interpret([*found, *gc.jacobian(y, [x, w, start])], values)
+        for a, b in zip(results[:3], results[3:], strict=True):
+            assert_equal(a, b)
+
+
+@pytest.mark.parametrize("length", [0, 1, 3])
+def test_hessians(length):
+    x, w = gc.input("x", (length, 2), "float64"), gc.input("w", (2, 2), "float64")
+    start = gc.input("start", (2,), "float64")
+    last, lasts = gc.scan(lambda h, x_t: (gc.tanh(h @ w + x_t), h), start, x)
+    y = gc.sum(gc.square(last) * np.array([1.0, -2.0])) + gc.sum(gc.sin(lasts))
+    rng = np.random.default_rng(7)
+    values = {x: rng.normal(size=(length, 2)), w: rng.normal(size=(2, 2)), start: rng.normal(size=2)}
+    for by in (x, w, start):
+        found, expected = gc.interpret([gc.symbolic.hessian(y, by).result, gc.hessian(y, by)], values)
+        assert_equal(found, expected, by.name)

@@ -16,9 +16,10 @@ from graphc.symbolic.composition import Mode
 from graphc.symbolic.derivation import Derivation
 from graphc.symbolic.index.affine import Variable, of
 from graphc.symbolic.index.definitions import Definition, definition
-from graphc.symbolic.index.engine import Let, Outcome
+from graphc.symbolic.index.engine import Outcome
 from graphc.symbolic.index.formulas import IndexFormulas, Letters
 from graphc.symbolic.index.known_sums import Assumption
+from graphc.symbolic.index.lets import Let
 from graphc.symbolic.index.terms import Read, Term, reads_of
 from graphc.symbolic.naming import Names
 from graphc.symbolic.notation import (

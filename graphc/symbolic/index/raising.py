@@ -88,6 +88,14 @@ class TermRaiser:
         found = as_transposed_convolution(reads, term.target, shape, gone, self._views)
         return None if found is None else scaled(found, term.constant)
 
+    def factor(self, atom: Atom, exponent: int) -> Grid:
+        """A power of a factor that is no condition, over its own indices."""
+        operand = self._operand(atom, exponent, ())
+        if operand.grid is not None:
+            return operand.grid
+        assert operand.read is not None
+        return self._views.grid(operand.read, ())
+
     # -- one term ------------------------------------------------------------------------------------
     def grid(self, terms: Sequence[Term], axes: Sequence[Variable]) -> Grid:
         """A sum of terms without targets, as a grid over (some of) these axes."""
