@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from graphc.ir.dimension import Shape, same
+from graphc.ir.dimension import Shape, same, same_shape
 from graphc.ir.tensor import Tensor
 from graphc.ops.elementwise import add
 from graphc.ops.loop import SCAN, Loop
 from graphc.ops.loop_layout import Part
-from graphc.ops.shape import SLICE, moveaxis, reshape, strided_part
+from graphc.ops.shape import RESHAPE, SLICE, moveaxis, reshape, strided_part
 from graphc.symbolic.index.raising import Raised
 
 Place = tuple[str, int]
@@ -26,6 +26,13 @@ def part_of(view: Tensor) -> Place | None:
         if same(view.attrs["start"][0], part.start) and same(view.shape[0], part.size):
             return name, number
     return None
+
+
+def _shaped(tensor: Tensor, shape: Shape) -> Tensor:
+    """The elements in another shape: as they were, where the tensor is a view of such a one."""
+    if tensor.op is RESHAPE and same_shape(tensor.inputs[0].shape, shape):
+        return tensor.inputs[0]
+    return reshape(tensor, shape)
 
 
 def _parts(loop: Loop) -> list[tuple[str, int, Part]]:
@@ -62,7 +69,7 @@ class Pieces:
         """The derivative by one part, as it lies in memory: ``(*prefix, size)``."""
         name, number = place
         part: Part = getattr(self.loop.layout, name)[number]
-        tensor = reshape(found.tensor, (*self.prefix, *part.shape))
+        tensor = _shaped(found.tensor, (*self.prefix, *part.shape))
         if name != "final":
             tensor = moveaxis(tensor, len(self.prefix), 0)
         pieces: dict[int, Raised] = getattr(self, name)

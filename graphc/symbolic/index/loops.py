@@ -95,7 +95,8 @@ class _Backward:
     def _derived(self) -> tuple[Mapping[Tensor, Let], set[int]]:
         """The step's derivatives, and the carries at which every zero of λ was chosen, at every step.
 
-        That they were in the last step is known; whether a step keeps it so the step's derivative tells.
+        Those given from outside count as chosen beside those of a step: whether it makes or keeps them so,
+        its derivative tells.
         """
         body = self._body
         wrt = list(dict.fromkeys([*self._wanted, *[body.carries[k] for k in self._carried]]))
@@ -117,9 +118,8 @@ class _Backward:
         return lets, {k for k in self._carried if self._keeps_zeros(k, lets)}
 
     def _keeps_zeros(self, k: int, lets: Mapping[Tensor, Let]) -> bool:
-        let, final = lets.get(self._body.carries[k]), self._pieces.final.get(k)
-        before = self._before.get(k)
-        return all(given is None or given.guarding for given in (let, final, before))
+        let, before = lets.get(self._body.carries[k]), self._before.get(k)
+        return (let is None or let.guarding) and (before is None or before.guarding)
 
     def _earlier(self, k: int, let: Let | None) -> Tensor:
         """λ before the step."""

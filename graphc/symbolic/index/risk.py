@@ -8,6 +8,7 @@ RISKY = frozenset(
     [
         "divide", "reciprocal", "log", "log2", "log10", "log1p", "power", "exp", "exp2", "expm1", "tan",
         "sinh", "cosh", "rsqrt",
+        "input",  # data may hold NaN for a missing value, and in a loop stands for whatever was computed before
     ]
 )  # fmt: skip
 
