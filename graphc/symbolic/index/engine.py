@@ -20,6 +20,7 @@ from graphc.symbolic.index.lets import Let
 from graphc.symbolic.index.loop_parts import Pieces, part_of
 from graphc.symbolic.index.loops import turned_round
 from graphc.symbolic.index.raising import Raised, TermRaiser
+from graphc.symbolic.index.risk import certain
 from graphc.symbolic.index.simplification import Simplifier
 from graphc.symbolic.index.terms import Read, Term
 
@@ -72,6 +73,7 @@ class Engine:
         self._flow = Flow(order, active, [o for o in outputs if o in active], prefix)
         self._prefix = prefix
         self._simplifier = Simplifier(order, assume)
+        self._certain = certain(order)
         self._order = {n: i for i, n in enumerate(order)}
         self._wanted = [w for w in self._wrt if w in self._flow.reaching]
         self._budget = budget
@@ -187,7 +189,7 @@ class Engine:
         shape = (*self._prefix, *node.shape)
         simple = self._simplifier.simplified(left, shape, self._flow.above(node, stops))
         rules += simple.rules
-        raiser = TermRaiser(node.dtype)
+        raiser = TermRaiser(node.dtype, self._certain)
         with inheriting(node.origins, "backward"):
             raised = raiser.tensor(simple.terms, shape)
             tensor = astype(raised.tensor, node.dtype)

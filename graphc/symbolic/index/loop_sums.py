@@ -11,39 +11,38 @@ from dataclasses import replace
 
 from graphc.ir.dimension import Dim, Shape
 from graphc.ir.tensor import Tensor
-from graphc.ir.traversal import transformed
+from graphc.ir.traversal import topological_order, transformed
 from graphc.symbolic.index.affine import Variable, of
 from graphc.symbolic.index.forms import index
 from graphc.symbolic.index.lets import Let
 from graphc.symbolic.index.raising import Raised, TermRaiser
-from graphc.symbolic.index.risk import is_risky
 from graphc.symbolic.index.terms import Atom, Call, Read, Term
 
 
 class StepSums:
     """Which sums are formed after the loop, and what the loop stacks for them.
 
-    ``known`` are the sequences that are there already, by what stands for them in a step; ``varying`` are
-    the nodes that change from step to step; ``outputs`` is what the loop stacks.
+    ``changing`` is what stands in a step for what changes from step to step, ``known`` those of them whose
+    sequences are there already; ``outputs`` is what the loop stacks.
     """
 
-    def __init__(self, known: Iterable[Tensor], varying: set[Tensor], outputs: Iterable[Tensor]) -> None:
-        self._known, self._varying = set(known), varying
+    def __init__(
+        self, changing: Iterable[Tensor], known: Iterable[Tensor], outputs: Iterable[Tensor]
+    ) -> None:
+        self._changing, self._known = set(changing), set(known)
         self.outputs = [o for o in dict.fromkeys(outputs) if o not in self._known]
         self._apart: dict[Tensor, tuple[Let, list[Term]]] = {}
 
     def split(self, lets: Mapping[Tensor, Let]) -> dict[Tensor, Let]:
         """The derivatives by constants that are added up in carries; the others are kept for `after`."""
-        for constant, let in lets.items():
-            terms = [_of_reads(term, let) for term in let.simplified]
-            products = [t for t in terms if t is not None and self._is_product(t)]
-            if terms and len(products) == len(terms):
-                self._keep(constant, let, products)
-        for constant, let in lets.items():  # what the products stack serves other sums too
-            terms = [_of_reads(term, let) for term in let.simplified]
-            stacked = [t for t in terms if t is not None and all(map(self._is_stacked, _tensors(t)))]
-            if constant not in self._apart and terms and len(stacked) == len(terms):
-                self._keep(constant, let, stacked)
+        plain = {c: found for c, let in lets.items() if (found := _of_reads(let))}
+        for constant, terms in plain.items():
+            if all(map(self._is_product, terms)):
+                self._keep(constant, lets[constant], terms)
+        for constant, terms in plain.items():  # what the products stack serves other sums too
+            tensors = [t for term in terms for t in _tensors(term)]
+            if constant not in self._apart and all(map(self._is_stacked, tensors)):
+                self._keep(constant, lets[constant], terms)
         return {c: let for c, let in lets.items() if c not in self._apart}
 
     @property
@@ -58,12 +57,15 @@ class StepSums:
                 self.outputs.append(tensor)
 
     def _is_stacked(self, tensor: Tensor) -> bool:
-        return tensor not in self._varying or tensor in self._known or any(tensor is o for o in self.outputs)
+        return tensor in self._known or tensor in set(self.outputs) or not self._varies(tensor)
+
+    def _varies(self, tensor: Tensor) -> bool:
+        return not self._changing.isdisjoint(topological_order([tensor]))
 
     def _is_product(self, term: Term) -> bool:
         """Whether each of its factors is smaller than their product."""
         wanted = frozenset().union(*[e.variables for e in term.target])
-        varying = [a for a, _ in term.factors if isinstance(a, Read) and a.tensor in self._varying]
+        varying = [a for a, _ in term.factors if isinstance(a, Read) and self._varies(a.tensor)]
         return len(varying) > 1 and not any(wanted <= a.variables for a in varying)
 
     def after(
@@ -84,7 +86,7 @@ class StepSums:
         factors: list[tuple[Atom, int]] = []
         for atom, exponent in term.factors:
             assert isinstance(atom, Read)
-            if atom.tensor in self._varying:
+            if self._varies(atom.tensor):
                 read = Read(stacked[atom.tensor], (of(step), *atom.index), atom.guarding)
             else:
                 made = transformed([atom.tensor], lambda node: node, outside)[atom.tensor]
@@ -97,21 +99,28 @@ def _tensors(term: Term) -> list[Tensor]:
     return [a.tensor for a, _ in term.factors if isinstance(a, Read)]
 
 
-def _of_reads(term: Term, let: Let) -> Term | None:
-    """The term as a product of tensors at plain indices, those of the step; None if it is none."""
+def _of_reads(let: Let) -> list[Term]:
+    """The terms as products of tensors at plain indices, those of the step; empty if one is none."""
+    raiser = TermRaiser(let.node.dtype)
+    found = [_product(term, raiser) for term in let.simplified]
+    return [] if any(term is None for term in found) else [term for term in found if term is not None]
+
+
+def _product(term: Term, raiser: TermRaiser) -> Term | None:
     if term.guards or any(e.variable is None for e in term.target) or not term.factors:
         return None
-    if let.guarding and any(is_risky(a, n) for a, n in term.factors):
-        return None  # where a zero must win the step itself sees to it
-    raiser = TermRaiser(let.node.dtype)
-    factors: list[tuple[Atom, int]] = []
+    reads: list[Read] = []
     for atom, exponent in term.factors:
         if isinstance(atom, Call) and atom.chooses:
             return None
         if not isinstance(atom, Read) or exponent != 1:
             grid = raiser.factor(atom, exponent)
-            atom = Read(grid.tensor, index(grid.axes))
+            atom = Read(grid.tensor, index(grid.axes), isinstance(atom, Call) and atom.guarding)
         if any(e.variable is None for e in atom.index):
             return None
-        factors.append((atom, 1))
-    return replace(term, factors=tuple(factors))
+        reads.append(atom)
+    guards = [r for r in reads if r.guarding]
+    covered = frozenset().union(*[r.variables for r in guards])
+    if guards and any(r.variables <= covered for r in reads if not r.guarding):
+        return None  # there a zero must win, which the step sees to
+    return replace(term, factors=tuple([(r, 1) for r in reads]))

@@ -138,7 +138,9 @@ class _Backward:
         body, length = self._body, self._loop.node.attrs["length"]
         lets, chosen = self._derived()
         by_steps = {x: lets[x] for x in body.xs if x in self._wanted and x in lets}
-        sums = self._sums(lets, [let.tensor for let in by_steps.values()])
+        given = [*body.carries, *body.xs, *self._sequences]
+        changing = [*given, *self._later.values()]
+        sums = StepSums(changing, given, [let.tensor for let in by_steps.values()])
         inside = sums.split({c: lets[c] for c in body.constants if c in self._wanted and c in lets})
         totals = {c: self._given(f"{c.name} so far", c) for c in inside}
         next = [self._earlier(k, lets.get(body.carries[k])) for k in self._carried]
@@ -162,11 +164,6 @@ class _Backward:
             if p in self._wanted and p in found
         }
         return Turned(None if back is None else back.node, operands)
-
-    def _sums(self, lets: Mapping[Tensor, Let], outputs: Sequence[Tensor]) -> StepSums:
-        known = [*self._body.carries, *self._body.xs, *self._sequences]
-        order = topological_order([let.tensor for let in lets.values()])
-        return StepSums(known, depends_on(order, [*known, *self._later.values()]), outputs)
 
     def _known(self, read: Collection[Tensor]) -> dict[Tensor, Tensor]:
         """The sequences that are there, by what stands for them: those of carries only if read."""
