@@ -232,7 +232,7 @@ def test_the_derivation_names_the_loop_and_its_recurrence():
         "h_1 = scan(0, x, w)",
         "L = Σ h_1[2 T:]",
         "λ = scan(1, 0, x, reshape_{T,2}(h_1[:2 T]), w)",
-        "∂L/∂w = λ[2:]",
+        "∂L/∂w = λ[2 T + 2:]",
     ]
     assert r"\lambda &= \operatorname{scan}" in derivation.latex()
     (turned,) = [s for s in derivation.steps if s.rule == "recurrence turned round"]

@@ -22,15 +22,13 @@ from graphc.symbolic.index.terms import Atom, Call, Read, Term
 class StepSums:
     """Which sums are formed after the loop, and what the loop stacks for them.
 
-    ``changing`` is what stands in a step for what changes from step to step, ``known`` those of them whose
-    sequences are there already; ``outputs`` is what the loop stacks.
+    ``changing`` is what stands in a step for what changes from step to step, of which the values at all steps
+    are there in any case; ``outputs`` is what the loop stacks beside.
     """
 
-    def __init__(
-        self, changing: Iterable[Tensor], known: Iterable[Tensor], outputs: Iterable[Tensor]
-    ) -> None:
-        self._changing, self._known = set(changing), set(known)
-        self.outputs = [o for o in dict.fromkeys(outputs) if o not in self._known]
+    def __init__(self, changing: Iterable[Tensor], outputs: Iterable[Tensor]) -> None:
+        self._changing = set(changing)
+        self.outputs = [o for o in dict.fromkeys(outputs) if o not in self._changing]
         self._apart: dict[Tensor, tuple[Let, list[Term]]] = {}
 
     def split(self, lets: Mapping[Tensor, Let]) -> dict[Tensor, Let]:
@@ -57,7 +55,7 @@ class StepSums:
                 self.outputs.append(tensor)
 
     def _is_stacked(self, tensor: Tensor) -> bool:
-        return tensor in self._known or tensor in set(self.outputs) or not self._varies(tensor)
+        return tensor in {*self._changing, *self.outputs} or not self._varies(tensor)
 
     def _varies(self, tensor: Tensor) -> bool:
         return not self._changing.isdisjoint(topological_order([tensor]))

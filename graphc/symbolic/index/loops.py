@@ -138,9 +138,8 @@ class _Backward:
         body, length = self._body, self._loop.node.attrs["length"]
         lets, chosen = self._derived()
         by_steps = {x: lets[x] for x in body.xs if x in self._wanted and x in lets}
-        given = [*body.carries, *body.xs, *self._sequences]
-        changing = [*given, *self._later.values()]
-        sums = StepSums(changing, given, [let.tensor for let in by_steps.values()])
+        given = [*body.carries, *body.xs, *self._sequences, *self._later.values()]
+        sums = StepSums(given, [let.tensor for let in by_steps.values()])
         inside = sums.split({c: lets[c] for c in body.constants if c in self._wanted and c in lets})
         totals = {c: self._given(f"{c.name} so far", c) for c in inside}
         next = [self._earlier(k, lets.get(body.carries[k])) for k in self._carried]
@@ -151,6 +150,7 @@ class _Backward:
         stacked = dict(known)
         if back is not None:
             stacked |= {output: back.output(number) for number, output in enumerate(sums.outputs)}
+            stacked |= {self._later[k]: back.before(number) for number, k in enumerate(self._carried)}
         found = sums.after(stacked, self._outside, length, self._prefix)
         for x, let in by_steps.items():
             found[x] = Raised(moveaxis(stacked[let.tensor], 0, len(self._prefix)), let.guarding)
@@ -190,8 +190,8 @@ class _Backward:
         return looped(
             [*zip(self._later.values(), starts, strict=True), *zip(totals, zeros, strict=True)],
             list(known.items()), next, [astype(o, self._dtype) for o in outputs],
-            length=at["length"], reverse=not at["reverse"], record=[False] * len(next),
-            bound=self._outside,
+            length=at["length"], reverse=not at["reverse"], bound=self._outside,
+            record=[*[True] * len(starts), *[False] * len(totals)],
         )  # fmt: skip
 
 
