@@ -1,4 +1,4 @@
-"""Drawn loops: a random step over carries, sequences and constants; the symbolic engine equals reverse mode."""
+"""Drawn loops, their steps random over carries, sequences and constants: both engines agree."""
 
 from __future__ import annotations
 

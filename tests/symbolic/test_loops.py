@@ -145,6 +145,16 @@ def test_hessians(length):
         assert_equal(found, expected, by.name)
 
 
+def test_a_cotangent_from_outside():
+    x, u = gc.input("x", ("T", 2), "float64"), gc.input("u", ("T", 2), "float64")
+    last, means = gc.scan(lambda m, v: (gc.sin(m) + v, m * v), gc.ones((2,), "float64"), x)
+    rng = np.random.default_rng(15)
+    values = {x: rng.normal(size=(3, 2)), u: rng.normal(size=(3, 2))}
+    for y, cotangent in ((means, u), (last, u[0])):
+        found, expected = gc.symbolic.vjp(y, x, cotangent).result, gc.vjp(y, x, cotangent)
+        assert_equal(*gc.interpret([found, expected], values))
+
+
 # -- the graph that is built ---------------------------------------------------------------------------
 def _loops(outputs):
     return [n for n in topological_order(outputs) if n.op.name == "scan"]

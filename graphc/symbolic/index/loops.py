@@ -139,12 +139,13 @@ class _Backward:
         lets, chosen = self._derived()
         by_steps = {x: lets[x] for x in body.xs if x in self._wanted and x in lets}
         given = [*body.carries, *body.xs, *self._sequences, *self._later.values()]
-        sums = StepSums(given, [let.tensor for let in by_steps.values()])
+        owed = [let.tensor for let in by_steps.values()]
+        sums = StepSums(given, owed)
         inside = sums.split({c: lets[c] for c in body.constants if c in self._wanted and c in lets})
         totals = {c: self._given(f"{c.name} so far", c) for c in inside}
         next = [self._earlier(k, lets.get(body.carries[k])) for k in self._carried]
         next += [add(totals[c], astype(let.tensor, self._dtype)) for c, let in inside.items()]
-        known = self._known({*topological_order([*next, *sums.outputs]), *sums.read})
+        known = self._known({*topological_order([*next, *owed, *sums.outputs]), *sums.read})
         back = self._looped(list(totals.values()), next, sums.outputs, known)
 
         stacked = dict(known)
