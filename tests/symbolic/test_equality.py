@@ -1,0 +1,346 @@
+"""Verdicts on graphs: identities, near misses, traps, random graphs; and the two engines against each other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import graphc as gc
+from graphc.ir.traversal import topological_order
+from graphc.symbolic.exact import exact_values
+from graphc.symbolic.index.affine import ZERO, of
+from graphc.symbolic.index.algebra import Undecided
+from graphc.symbolic.index.forms import variables_for
+from graphc.symbolic.index.normal_form import NormalForms
+from tests.samples import SAMPLES, Sample
+from tests.symbolic.equal_graphs import Expression, built, drawn, mutant, variant
+from tests.symbolic.normal_form_values import Values
+
+equal = gc.symbolic.equal
+x, y, z = (gc.input(n, (3, 4)) for n in "xyz")
+c, d = gc.input("c", (3, 4), "bool"), gc.input("d", (3, 4), "bool")
+k = gc.input("k", (3, 4), "int64")
+A, B, C = gc.input("A", ("N", 4)), gc.input("B", (4, "M")), gc.input("C", ("M", 2))
+v = gc.input("v", (12,))
+largest = gc.max(x, axis=1, keepdims=True)
+
+
+def _kronecker(a: gc.Tensor, b: gc.Tensor) -> gc.Tensor:
+    return gc.reshape(gc.einsum("ij,kl->ikjl", a, b), (9, 16))
+
+
+IDENTITIES: dict[str, tuple[gc.Tensor, gc.Tensor]] = {
+    "binomial": (gc.square(x + y), x * x + 2 * x * y + y * y),
+    "cubes": ((x + y) ** 3, x**3 + 3 * x * x * y + 3 * x * y * y + y**3),
+    "partial fractions": (1 / x - 1 / (x + 1), 1 / (x * (x + 1))),
+    "quotient": (x / (gc.square(x) + 1) + y / (gc.square(x) + 1), (x + y) / (1 + x * x)),
+    "transposed product": ((A @ B).T, B.T @ A.T),
+    "associative product": ((A @ B) @ C, A @ (B @ C)),
+    "einsum": (gc.einsum("ij,jk,kl->il", A, B, C), A @ B @ C),
+    "trace": (gc.trace(x @ y.T), gc.sum(x * y)),
+    "Kronecker product": (gc.sum(_kronecker(x, y)), gc.sum(x) * gc.sum(y)),
+    "variance": (gc.mean(gc.square(x - gc.mean(x))), gc.mean(gc.square(x)) - gc.square(gc.mean(x))),
+    "symbolic variance": (
+        gc.mean(gc.square(A - gc.mean(A, axis=0)), axis=0),
+        gc.mean(gc.square(A), axis=0) - gc.square(gc.mean(A, axis=0)),
+    ),
+    "reshape": (gc.sum(gc.reshape(x, (12,))), gc.sum(x)),
+    "reshape there and back": (gc.reshape(gc.reshape(v, (3, 4)).T, (12,)).reshape((4, 3)).T, v.reshape((3, 4))),
+    "flip": (gc.sum(gc.flip(x) * y), gc.sum(x * gc.flip(y))),
+    "cut": (gc.concatenate([x[:, :1], x[:, 1:]], axis=1), x),
+    "padded": (gc.pad(x, 1, constant_values=2.0)[1:-1, 1:-1], x),
+    "cumsum": (gc.cumsum(x, axis=0), gc.tril(gc.ones((3, 3))) @ x),
+    "taken": (gc.take(x, [2, 1, 0], axis=0), gc.flip(x, 0)),
+    "convolution": (
+        gc.convolve(v, gc.input("w", (3,)), "same"), gc.convolve(gc.input("w", (3,)), v, "full")[1:-1],
+    ),
+    "square root": (gc.sqrt(gc.square(x)), gc.abs(x)),
+    "abs": (gc.abs(x * gc.exp(y)), gc.exp(y) * gc.abs(-x)),
+    "maximum": (gc.maximum(x, y), (x + y + gc.abs(x - y)) / 2),
+    "maximum and minimum": (gc.maximum(x, y) * gc.minimum(x, y), x * y),
+    "relu": (gc.relu(x) - gc.relu(-x), x),
+    "where": (gc.where(x > y, x, y), gc.maximum(y, x)),
+    "clip": (gc.clip(x, -1, 1), gc.minimum(gc.maximum(x, -1.0), 1.0)),
+    "sigmoid": (gc.sigmoid(x) + gc.sigmoid(-x), gc.ones_like(x)),
+    "tanh": (gc.tanh(x), 2 * gc.sigmoid(2 * x) - 1),
+    "hyperbolic": (gc.square(gc.cosh(x)) - gc.square(gc.sinh(x)), gc.ones_like(x)),
+    "circle": (gc.square(gc.sin(x)) + gc.square(gc.cos(x)), gc.ones_like(x)),
+    "log of a product": (gc.log(gc.exp(x) * gc.sigmoid(y)), x - gc.softplus(-y)),
+    "exp of a sum": (gc.exp(x + gc.sum(y)), gc.exp(gc.sum(y)) * gc.exp(x)),
+    "exp2": (gc.exp2(x), gc.exp(x * gc.log(gc.full((), 2.0)))),
+    "softmax": (gc.softmax(x, axis=1), gc.exp(x - largest) / gc.sum(gc.exp(x - largest), axis=1, keepdims=True)),
+    "softmax sums to 1": (gc.sum(gc.softmax(A, axis=1), axis=1), gc.ones_like(gc.sum(A, axis=1))),
+    "logsumexp": (gc.logsumexp(x + 3.0, axis=1), gc.logsumexp(x, axis=1) + 3.0),
+    "log of softmax": (gc.log(gc.softmax(x, axis=0)), gc.log_softmax(x, axis=0)),
+    "largest of a shift": (gc.max(x + y[:, :1], axis=1), gc.max(x, axis=1) + y[:, 0]),
+    "de Morgan": (~(c & d), ~c | ~d),
+    "comparison": (~(x < y), x >= y),
+    "one of three": ((x < y) | (x > y), x != y),
+    "masked": (gc.where(c, x, 0) + gc.where(~c, x, 0), x),
+    "branches": (gc.where(c, gc.where(c, x, y), z), gc.where(c, x, z)),
+    "branch that is never defined": (gc.where(x > 0, gc.log(x), 0) * 2, gc.where(x > 0, 2 * gc.log(x), 0)),
+    "integers": ((k + 1) * (k - 1), k * k - 1),
+    "rounded integers": (gc.floor(gc.astype(k, "float32") + x) - gc.astype(k, "float32"), gc.floor(x)),
+    "casts": (gc.astype(gc.astype(x, "float64"), "float32"), x),
+    "decimals": (x * 0.1 + x * 0.2, 0.3 * x),
+    "nothing to differ": (gc.zeros((0, 3)), gc.ones((0, 3))),
+    "is not a number": (gc.isnan(x), gc.isnan(x)),
+}  # fmt: skip
+
+DIFFERENT: dict[str, tuple[gc.Tensor, gc.Tensor]] = {
+    "sign": (x - y, y - x),
+    "square root": (gc.sqrt(gc.square(x)), x),
+    "transposed": (gc.trace(x @ y.T), gc.trace(x @ gc.flip(y).T)),
+    "only for size 1": (A - gc.mean(A, axis=0), gc.zeros_like(A)),
+    "sum for mean": (gc.sum(A, axis=0), gc.mean(A, axis=0)),
+    "only without ties": (gc.astype(x > y, "float32") + gc.astype(y > x, "float32"), gc.ones_like(x)),
+    "only for what is not 0": (gc.where(x == 0, 5.0, y / x), gc.where(x == 0, 7.0, y / x)),
+    "only where a condition holds": (
+        gc.where(c, y / gc.astype(c, "float32"), 5.0), gc.where(c, y / gc.astype(c, "float32"), 7.0),
+    ),
+    "not both": (
+        gc.where(c, y / gc.astype(c, "float32"), 5.0), y + 5.0 - 5.0 * gc.astype(c, "float32"),
+    ),
+    "log of a square": (gc.log(gc.square(x)), 2 * gc.log(gc.abs(x)) + 1e-3),
+    "softmax of the other axis": (gc.softmax(x, axis=0), gc.softmax(x, axis=1)),
+    "order of a product": (x[:, :3] @ y[:, :3], y[:, :3] @ x[:, :3]),
+    "order of digits": (gc.reshape(x, (12,)), gc.reshape(x.T, (12,))),
+    "constant in the padding": (gc.pad(x, 1, constant_values=2.0), gc.pad(x, 1)),
+    "exclusive": (c ^ d, c | d),
+    "integers": (k // 2, gc.astype(gc.astype(k, "float32") / 2, "int64")),
+    "rounding": (gc.round(x), gc.floor(x + 0.5)),
+    "cumulative": (gc.cumsum(x, axis=0), gc.tril(gc.ones((3, 3)), -1) @ x),
+    "draws": (gc.random_normal((3,)), gc.random_normal((3,))),
+    "small but clear": (x, x * 1.0001),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", IDENTITIES)
+def test_identities_are_proved(name: str) -> None:
+    verdict = equal(*IDENTITIES[name])
+    assert verdict.status == "proved", str(verdict)
+    assert verdict.proof and verdict.counterexample is None and not verdict.reason
+
+
+@pytest.mark.parametrize("name", DIFFERENT)
+def test_other_functions_are_refuted(name: str) -> None:
+    left, right = DIFFERENT[name]
+    verdict = equal(left, right)
+    assert verdict.status == "refuted" and not verdict, str(verdict)
+    found = verdict.counterexample
+    assert found is not None and "left" in str(found)
+    if name == "draws":
+        return
+    values = {n: found.values[n.name] for n in topological_order([left, right]) if n.name in found.values}
+    here = gc.interpret([left, right], values, sizes=found.sizes)
+    assert abs(float(here[0][found.index]) - float(here[1][found.index])) > 1e-6 * abs(float(here[0][found.index]))
+
+
+def test_a_proof_can_be_read() -> None:
+    proof = equal((A @ B).T, B.T @ A.T).proof
+    assert proof == "both are Σ_{k} A[j,k]·B[k,i]"
+    assert "S/S = 1" in equal(*IDENTITIES["softmax sums to 1"]).proof
+
+
+def test_what_one_side_alone_defines_is_told_and_is_no_equality() -> None:
+    for left, right in ((x / x, gc.ones_like(x)), (gc.exp(gc.log(x)), x), (gc.square(gc.sqrt(x)), x)):
+        verdict = equal(left, right)
+        assert verdict.status == "proved" and not verdict
+        assert verdict.domain_difference is not None and "undefined" in str(verdict)
+
+
+def test_the_rounding_of_a_constant_is_neither_proof_nor_counterexample() -> None:
+    verdict = equal(x / 3, x * (1 / 3))
+    assert verdict.status == "unknown" and "rounded" in verdict.reason
+    assert equal(x * gc.constant(np.float32(0.1)), x / 10).status == "proved"
+
+
+def test_what_cancels_below_all_digits_is_no_counterexample() -> None:
+    tiny = gc.sigmoid(-gc.exp(x))
+    assert equal(1 - gc.sigmoid(gc.exp(x)), tiny).status == "proved"
+    assert equal(gc.astype(1 - gc.sigmoid(100 * gc.exp(x)) > 0, "float32"), gc.ones_like(x)).status != "refuted"
+
+
+def test_a_budget_ends_in_unknown() -> None:
+    verdict = equal((x + y + z) ** 6, (z + x + y) ** 6 + gc.sin(x) - gc.sin(x), budget=100)
+    assert verdict.status == "unknown" and "budget" in verdict.reason
+    deep, other = x, x
+    for _ in range(300):
+        deep, other = gc.sin(deep), gc.sin(0 + other)
+    assert equal(deep, other).status == "unknown"
+
+
+def test_what_has_no_normal_form_is_unknown() -> None:
+    verdict = equal(gc.where(gc.isnan(x), x, x), x)
+    assert verdict.status == "unknown" and "isnan" in verdict.reason
+
+
+def test_inputs_are_the_same_by_name() -> None:
+    assert equal(x + 1, 1 + gc.input("x", (3, 4)))
+    with pytest.raises(gc.GraphError, match="declared twice"):
+        equal(x + 1, gc.sum(gc.input("x", (2,))) + gc.zeros((3, 4)))
+
+
+def test_shapes_and_kinds_must_fit() -> None:
+    with pytest.raises(gc.errors.ShapeError, match=r"\(3, 4\) and \(4, 3\) differ"):
+        equal(x, x.T)
+    with pytest.raises(gc.errors.DTypeError, match="truth values"):
+        equal(x, c)
+
+
+# -- the parts -----------------------------------------------------------------------------------------
+_WITHOUT_VALUE = {
+    "astype float32": "casts between floats are left out", "logsumexp empty axis": "log 0 is undefined",
+}  # fmt: skip
+
+
+def _sample_values(sample: Sample) -> tuple[gc.Tensor, dict[gc.Tensor, np.ndarray], np.ndarray]:
+    inputs = sample.inputs()
+    values = dict(zip(inputs, sample.arrays(np.random.default_rng(0)), strict=True))
+    output = sample.build(*inputs)
+    return output, values, gc.interpret([output], values, sizes=sample.sizes)[0]
+
+
+@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.id not in _WITHOUT_VALUE], ids=str)
+def test_the_normal_form_has_the_graphs_value(sample: Sample) -> None:
+    output, values, expected = _sample_values(sample)
+    if any(n.op.family == "random" for n in topological_order([output])):
+        return
+    forms = NormalForms(3_000_000)
+    variables = variables_for(output)
+    try:
+        total = forms.at(output, [ZERO if v.size == 1 else of(v) for v in variables])
+    except Undecided:
+        assert sample.op in ("isnan", "isinf", "isfinite", "clip")
+        return
+    read: dict[gc.Tensor, np.ndarray] = {}
+
+    def array(tensor: gc.Tensor) -> np.ndarray:
+        if tensor not in read:
+            read[tensor] = gc.interpret([tensor], values, sizes=sample.sizes)[0]
+        return read[tensor]
+
+    found = Values(array, sample.sizes).array(total, variables)
+    np.testing.assert_allclose(found, np.asarray(expected, float), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.id not in _WITHOUT_VALUE], ids=str)
+def test_exact_values_are_those_of_the_interpreter(sample: Sample) -> None:
+    output, values, expected = _sample_values(sample)
+    try:
+        (found,) = exact_values([output], values, dict(sample.sizes))
+    except gc.errors.UnsupportedError:
+        names = {n.op.name for n in topological_order([output])}
+        assert names & {"max_pool", "window_index", "scan", "isnan", "isinf", "isfinite"} or "random" in str(names)
+        return
+    np.testing.assert_allclose(
+        np.asarray(found, float), np.asarray(expected, float), rtol=1e-10, atol=1e-12
+    )  # fmt: skip
+
+
+# -- random graphs ---------------------------------------------------------------------------------------
+_LEAVES = {n: gc.input(n, (3, 3), "float64") for n in ("x", "y", "z")}
+
+
+def _check_proved(left: gc.Tensor, right: gc.Tensor, rng: np.random.Generator) -> None:
+    """At points where every step is finite, what is proved holds."""
+    nodes = topological_order([left, right])
+    for scale in (1.0, 0.5, 3.0):
+        values = {n: rng.normal(size=(3, 3)) * scale for n in _LEAVES.values()}
+        found = dict(zip(nodes, gc.interpret(nodes, values), strict=True))
+        if all(np.isfinite(a).all() for a in found.values()):
+            largest = max(np.abs(a).max(initial=0.0) for a in found.values() if a.dtype.kind == "f")
+            np.testing.assert_allclose(found[left], found[right], rtol=1e-7, atol=1e-9 * largest)
+
+
+def _verdicts(seeds: range, depth: int) -> Counter[tuple[str, str]]:
+    counts: Counter[tuple[str, str]] = Counter()
+    for seed in seeds:
+        rng = np.random.default_rng(seed)
+        start = drawn(rng, depth)
+        same = variant(start, rng)
+        left = built(start, _LEAVES)
+        others: list[tuple[str, Expression]] = [("equal", same), ("changed", mutant(same, rng))]
+        for kind, expression in others:
+            right = built(expression, _LEAVES)
+            verdict = equal(left, right, budget=300_000, seed=seed)
+            counts[kind, verdict.status] += 1
+            assert (kind, verdict.status) != ("equal", "refuted"), f"seed {seed}: {start} {expression} {verdict}"
+            if verdict.status == "proved":
+                _check_proved(left, right, rng)
+    return counts
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_no_verdict_on_random_graphs_is_wrong(part: int) -> None:
+    counts = _verdicts(range(100 * part, 100 * part + 100), depth=3)
+    assert counts["equal", "proved"] >= 90, counts
+    assert counts["changed", "refuted"] >= 80, counts
+
+
+def test_no_verdict_on_deeper_random_graphs_is_wrong() -> None:
+    counts = _verdicts(range(5000, 5060), depth=4)
+    assert counts["equal", "proved"] >= 45, counts
+
+
+# -- two engines -------------------------------------------------------------------------------------------
+X, T = gc.input("X", ("N", 3)), gc.input("T", ("N", 2))
+W, b = gc.parameter("W", (3, 2)), gc.parameter("b", (2,))
+V, e = gc.parameter("V", (2, 1)), gc.parameter("e", (1,))
+K, image = gc.parameter("K", (3, 2, 3, 3)), gc.input("image", ("N", 2, 5, 5))
+
+
+def _mean_square(output: gc.Tensor) -> gc.Tensor:
+    return gc.mean(gc.square(output))
+
+
+def _layer_norm(a: gc.Tensor) -> gc.Tensor:
+    centred = a - gc.mean(a, axis=1, keepdims=True)
+    return centred / gc.sqrt(gc.mean(gc.square(centred), axis=1, keepdims=True) + 0.5)
+
+
+NETWORKS: dict[str, tuple[Callable[[], gc.Tensor], tuple[gc.Tensor, ...]]] = {
+    "linear regression": (lambda: gc.mean(gc.square(X @ W + b - T)), (W, b, X)),
+    "logistic regression": (lambda: gc.mean(gc.softplus(X @ W + b) - T * (X @ W + b)), (W, b)),
+    "softmax regression": (lambda: -gc.mean(gc.sum(T * gc.log_softmax(X @ W + b, axis=1), axis=1)), (W, b, X)),
+    "tanh network": (lambda: _mean_square(gc.tanh(X @ W + b) @ V + e), (W, b, V, e)),
+    "relu network": (lambda: _mean_square(gc.relu(X @ W + b) @ V + e), (W, b, V, e)),
+    "sigmoid network": (lambda: gc.mean(gc.sigmoid(gc.sigmoid(X @ W) @ V)), (W, V)),
+    "layer normalisation": (lambda: gc.sum(T[:, :1] * _layer_norm(X)), (X,)),
+    "attention": (lambda: gc.sum(X * (gc.softmax(X @ W @ T.T / 2, axis=1) @ X)), (W, T)),
+    "convolution": (lambda: _mean_square(gc.nn.conv2d(image, K)), (K, image)),
+    "strided convolution": (lambda: _mean_square(gc.nn.conv2d(image, K, stride=2, padding=1)), (K, image)),
+    "dilated convolution": (lambda: gc.sum(gc.tanh(gc.nn.conv2d(image, K, dilation=2))), (K,)),
+    "largest": (lambda: gc.sum(gc.square(gc.max(X, axis=1))), (X,)),
+    "cumulative": (lambda: gc.sum(gc.square(gc.cumsum(X, axis=0))), (X,)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_both_engines_give_one_gradient(name: str) -> None:
+    build, wrt = NETWORKS[name]
+    loss = build()
+    symbolic = gc.symbolic.grad(loss, wrt).gradients
+    reverse = gc.grad(loss, list(wrt))
+    for w, left, right in zip(wrt, symbolic, reverse, strict=True):
+        verdict = equal(left, right)
+        assert verdict.status == "proved", f"by {w.name}: {verdict}"
+
+
+def test_a_wrong_gradient_is_refuted() -> None:
+    loss = gc.mean(gc.square(X @ W + b - T))
+    assert equal(gc.symbolic.grad(loss, W).gradients[0], 1.01 * gc.grad(loss, W)).status == "refuted"
+
+
+def test_textbook_gradients_are_proved() -> None:
+    rows = gc.sum(gc.ones_like(T[:, 0]))
+    loss = gc.mean(gc.softplus(X @ W[:, 0]) - T[:, 0] * (X @ W[:, 0]))
+    p = gc.sigmoid(X @ W[:, 0])
+    w = gc.parameter("w", (3,))
+    loss = gc.mean(gc.softplus(X @ w) - T[:, 0] * (X @ w))
+    p = gc.sigmoid(X @ w)
+    assert equal(gc.symbolic.grad(loss, w).gradients[0], X.T @ (p - T[:, 0]) / rows)
+    assert equal(gc.symbolic.hessian(loss, w).gradients[0], X.T @ ((p * (1 - p))[:, None] * X) / rows)
