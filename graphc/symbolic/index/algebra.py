@@ -298,11 +298,15 @@ class Algebra:
                 other = term.substituted(new)
                 other = replace(other, bound=(*other.bound, turned))
                 self.spend(len(term.factors))
-                if term_code(other, {}, self.numbering) >= term_code(term, {}, self.numbering):
+                # Conditions have no say: they are turned themselves, and would turn the index back.
+                if self._code_of_factors(other) >= self._code_of_factors(term):
                     continue
             self.note("Σ in the other order")
             return new
         return None
+
+    def _code_of_factors(self, term: Term) -> str:
+        return term_code(replace(term, guards=frozenset()), {}, self.numbering)
 
     def _without_quotient(self, term: Term) -> list[Term] | None:
         """lead(S)·S^r with r < 0 by S^(r+1) and the other terms of S."""

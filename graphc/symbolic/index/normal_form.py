@@ -13,15 +13,15 @@ import numpy as np
 import sympy
 
 from graphc.errors import GraphError
+from graphc.ir.dimension import same
 from graphc.ir.dtype import BOOL, is_float
 from graphc.ir.op import Op
 from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import topological_order
 from graphc.ops import elementwise as ew
 from graphc.ops import reductions
-from graphc.ops.shape import PAD
 from graphc.ops.sources import ARANGE, CONSTANT, DIMENSION
-from graphc.symbolic.index.affine import Affine, Digit, Gather, Key, Variable, constant, digit, of
+from graphc.symbolic.index.affine import ZERO, Affine, Digit, Gather, Key, Variable, constant, digit, of
 from graphc.symbolic.index.algebra import Algebra, Undecided
 from graphc.symbolic.index.atoms import Sum
 from graphc.symbolic.index.forms import (
@@ -84,7 +84,10 @@ class NormalForms:
         return node.op.name, inputs, attrs
 
     def _index(self, e: Affine) -> Affine:
-        """The index with gathered elements read from representatives; known ones are indices themselves."""
+        """The index with gathered elements read from representatives; known ones are indices themselves.
+
+        An index of size 1 is 0.
+        """
         found = Affine({}, e.constant)
         for key, c in e.parts.items():
             found += self._key_index(key).times(c)
@@ -98,11 +101,11 @@ class NormalForms:
             tensor = self.representative(key.tensor)
             known = _counting(tensor, place)
             return of(Gather(tensor, place, key.size)) if known is None else known
-        return of(key)
+        return ZERO if same(key.size, 1) else of(key)
 
     def _opaque(self, node: Tensor) -> tuple[tuple[Variable, ...], Sum]:
         variables = variables_for(node)
-        read = Read(self.representative(node), index(variables))
+        read = Read(self.representative(node), tuple([self._index(e) for e in index(variables)]))
         return variables, self.algebra.atom(read)
 
     # -- nodes ---------------------------------------------------------------------------------------
@@ -113,7 +116,7 @@ class NormalForms:
             return (), self.algebra.constant(sympy.sympify(node.attrs["value"]))
         if node.op is ARANGE:
             (v,) = variables_for(node)
-            return (v,), self.algebra.place(of(v))
+            return (v,), self.algebra.place(self._index(of(v)))
         if node.op in _REDUCTIONS:
             return self._reduction(node)
         if node.op in INDEX_FORMS:
@@ -153,29 +156,18 @@ class NormalForms:
             guards = [type(g)(self._index(g.value), g.equal) for g in case.guards]
             parts.append(self.algebra.quantified(body, case.bound, guards))
         total = self.algebra.add(*parts)
-        if form.node.op is PAD:
-            parts.append(self._padding(form))
-            total = self.algebra.add(*parts)
         if form.equation is not OUT:
             if form.equation != sympy.exp(OUT):
                 raise Undecided(f"the equation of {form.node.op.name}")
             total = self.algebra.log(total)
         return form.variables, total
 
-    def _padding(self, form: IndexForm) -> Sum:
-        """The constant that stands outside: its derivative is 0, so the index form leaves it out."""
-        one, value = self.algebra.constant(1), np.asarray(form.node.attrs["value"], form.node.dtype)
-        if value == 0:
-            return Sum(())
-        inside = self.algebra.quantified(one, (), form.cases[0].guards)
-        return self.algebra.scale(self.algebra.negated(inside), decimal(value[()]))
-
     def _value(self, body: Any, places: Mapping[Any, Sum]) -> Sum:
         """A body of sums, products, powers and exponentials over reads."""
         if body in places:
             return places[body]
         if not body.free_symbols & places.keys():
-            return self.algebra.constant(body)
+            return self.algebra.constant(_decimals(body))
         arguments = [self._value(a, places) for a in body.args]
         if body.is_Add:
             return self.algebra.add(*arguments)
@@ -269,6 +261,11 @@ def decimal(value: Any) -> Any:
     if exact_number(np.asarray(value)) is None:
         raise Undecided(f"the constant {value} is no real number")
     return sympy.Rational(int(value)) if value.dtype.kind in "biu" else sympy.Rational(str(value))
+
+
+def _decimals(body: Any) -> Any:
+    """A body without reads, its floats as what their shortest decimal forms say."""
+    return body.xreplace({f: sympy.Rational(str(float(f))) for f in body.atoms(sympy.Float)})
 
 
 def _attribute_key(value: Any) -> str:
