@@ -7,7 +7,7 @@ is ``c·x + (1 − c)·y``, where a false c leaves nothing of x.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import permutations, product
 from typing import Any
@@ -24,6 +24,8 @@ from graphc.symbolic.index.atoms import (
     Sum,
     affines_of,
     atom_code,
+    index_code,
+    places_of,
     term_code,
 )
 from graphc.symbolic.index.elimination import eliminated
@@ -186,9 +188,11 @@ class Algebra:
             return []
         if factors != term.factors:
             return [replace(term, factors=factors)]
-        return (
-            self._expanded(term) or self._of_sines(term) or self._indices(term) or self._without_quotient(term)
-        )  # fmt: skip
+        for law in (self._expanded, self._of_sines, self._indices, self._without_quotient):
+            step = law(term)
+            if step is not None:  # an empty list says that the term is 0
+                return step
+        return None
 
     def _combined(self, factors: Factors) -> Factors | None:
         """Exponents of equal factors added; None where two conditions exclude each other."""
@@ -286,27 +290,30 @@ class Algebra:
         return leading is not None and is_nonnegative(-guard.value.parts[leading])
 
     def _reversed(self, term: Term) -> Renaming | None:
-        """A bound index that only counts down counts up; of two ways round the one with the lesser text."""
+        """A bound index counts up: where it counts both ways, up in what comes first by name."""
         for v in term.bound:
-            seen = [e for a, _ in term.factors for e in affines_of([a]) if v in e.variables]
-            down = [v in e.parts and is_nonnegative(simplified(-e.parts[v])) for e in seen]
-            if not any(down):
-                continue
             turned = Variable(v.size, v.letter)
             new = {v: constant(simplified(v.size - 1)) - of(turned)}
-            if not all(down):
-                other = term.substituted(new)
-                other = replace(other, bound=(*other.bound, turned))
-                self.spend(len(term.factors))
-                # Conditions have no say: they are turned themselves, and would turn the index back.
-                if self._code_of_factors(other) >= self._code_of_factors(term):
-                    continue
-            self.note("Σ in the other order")
-            return new
+            here = list(self._directions(term, v))
+            if all(not down for _, down, _ in here):
+                continue
+            there = list(self._directions(term.substituted(new), turned))
+            if sorted(p[:2] for p in there) < sorted(p[:2] for p in here) or (
+                sorted(p[:2] for p in there) == sorted(p[:2] for p in here) and sorted(there) < sorted(here)
+            ):
+                self.note("Σ in the other order")
+                return new
         return None
 
-    def _code_of_factors(self, term: Term) -> str:
-        return term_code(replace(term, guards=frozenset()), {}, self.numbering)
+    def _directions(self, term: Term, v: Variable) -> Iterator[tuple[str, bool, str]]:
+        """Where the index is read, whether it counts down there, and the text of it: conditions have no say."""
+        names = Anonymous({v: "!"})
+        for atom, _ in term.factors:
+            for tensor, axis, e in places_of(atom):
+                if v in e.parts:
+                    label = "" if tensor is None else f"{self.numbering.tensor(tensor)}.{axis}"
+                    down = is_nonnegative(simplified(-e.parts[v]))
+                    yield label, down, index_code(e, names, self.numbering)
 
     def _without_quotient(self, term: Term) -> list[Term] | None:
         """lead(S)·S^r with r < 0 by S^(r+1) and the other terms of S."""

@@ -291,22 +291,41 @@ def _orders(bound: Sequence[Variable], pieces: Any, names: Names) -> Iterator[tu
 
 def affines_of(parts: Iterable[Any]) -> Iterator[Affine]:
     """Every index in terms and atoms, also inside sums, digits and gathered elements."""
-    stack = list(parts)
+    for part in parts:
+        if isinstance(part, Term):
+            yield from affines_of([a for a, _ in part.factors])
+            for guard in part.guards:
+                yield from _with_inner(guard.value)
+        else:
+            for _, _, e in places_of(part):
+                yield e
+
+
+def places_of(atom: Any) -> Iterator[tuple[Tensor | None, int, Affine]]:
+    """Every index in an atom, with the tensor and the axis that it is the index of, if it is one."""
+    stack = [atom]
     while stack:
         part = stack.pop()
-        if isinstance(part, Term):
-            stack += [a for a, _ in part.factors]
-            stack += [g.value for g in part.guards]
+        if isinstance(part, Place):
+            yield from ((None, 0, e) for e in _with_inner(part.index))
         elif isinstance(part, Read):
-            stack += part.index
-        elif isinstance(part, Place):
-            stack.append(part.index)
-        elif isinstance(part, Applied):
-            stack += part.terms
+            for axis, index in enumerate(part.index):
+                yield from ((part.tensor, axis, e) for e in _with_inner(index))
         else:
-            yield part
-            for key in part.parts:
-                if isinstance(key, Digit):
-                    stack.append(key.value)
-                elif not isinstance(key, Variable):
-                    stack += key.index
+            for term in part.terms:
+                stack += [a for a, _ in term.factors]
+                for guard in term.guards:
+                    yield from ((None, 0, e) for e in _with_inner(guard.value))
+
+
+def _with_inner(index: Affine) -> Iterator[Affine]:
+    """The index and those inside its digits and gathered elements."""
+    stack = [index]
+    while stack:
+        e = stack.pop()
+        yield e
+        for key in e.parts:
+            if isinstance(key, Digit):
+                stack.append(key.value)
+            elif not isinstance(key, Variable):
+                stack += key.index
