@@ -239,9 +239,10 @@ class Algebra:
             return self._rebuilt(found.term)
         if found.term.guards != term.guards:
             return [found.term]
-        turned = self._turned(term)
-        if turned is not None:
-            return turned
+        for law in (self._pointed, self._turned, self._by_equations):
+            step = law(term)
+            if step is not None:
+                return step
         for v in term.bound:
             if same(v.size, 0):
                 return []
@@ -259,6 +260,43 @@ class Algebra:
         return self._rebuilt(
             replace(made, bound=(*made.bound, *[v for e in new.values() for v in e.variables]))
         )
+
+    def _pointed(self, term: Term) -> list[Term] | None:
+        """A condition that holds, or fails, at one value of its index alone is an equation."""
+        for g in term.guards:
+            low, high = g.value.interval or (None, None)
+            without = replace(term, guards=term.guards - {g})
+            excepted = Guard(g.value.plus(1), equal=True)
+            if low is None or not (same(low, -1) or (same(high, 0) and not g.equal)):
+                continue
+            if same(low, -1) and (not g.equal or same(high, 0)) and not self._is_turned(term, g):
+                return [without, replace(without, guards=without.guards | {excepted}).scaled(-1)]
+            if same(high, 0) and not g.equal:
+                return [replace(without, guards=without.guards | {Guard(g.value, equal=True)})]
+        return None
+
+    def _by_equations(self, term: Term) -> list[Term] | None:
+        """Where a free index is said to equal another, the other is read for it."""
+        for g in sorted([g for g in term.guards if g.equal], key=lambda g: self._guard_text(g)):
+            usable = [
+                v
+                for v, c in g.value.parts.items()
+                if isinstance(v, Variable) and (same(c, 1) or same(c, -1)) and v not in term.bound
+                and _once(g.value, v, v)
+            ]  # fmt: skip
+            if not usable:
+                continue
+            v = max(usable, key=self.numbering.order)
+            others = replace(term, guards=term.guards - {g})
+            if v not in others.variables:
+                continue
+            rest = (of(v).times(g.value.parts[v]) - g.value).times(g.value.parts[v])
+            made = others.substituted({v: rest})
+            return self._rebuilt(replace(made, guards=made.guards | {g}))
+        return None
+
+    def _guard_text(self, guard: Guard) -> str:
+        return index_code(guard.value, {}, self.numbering)
 
     def _turned(self, term: Term) -> list[Term] | None:
         """Of a condition on indices and its opposite, one is written by the other; the stronger is kept."""

@@ -33,7 +33,11 @@ class Numbering:
         return f"t{self._tensors.setdefault(tensor, len(self._tensors))}"
 
     def variable(self, variable: Variable) -> str:
-        return f"v{self._variables.setdefault(variable, len(self._variables))}"
+        return f"v{self.order(variable)}"
+
+    def order(self, variable: Variable) -> int:
+        """Which in order of appearance it is."""
+        return self._variables.setdefault(variable, len(self._variables))
 
 
 @dataclass(frozen=True, eq=False)
