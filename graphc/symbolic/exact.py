@@ -82,7 +82,7 @@ def _each(function: Callable[..., Any], *arrays: Any) -> Array:
     for place in np.ndindex(found.shape):
         arguments = [a[place] for a in arrays]
         arguments = [
-            v.item() if isinstance(v, np.generic) and v.dtype.kind in "biu" else v for v in arguments
+            v.item() if isinstance(v, np.generic) else v for v in arguments
         ]
         found[place] = _defined(function, arguments)
     return found
