@@ -80,9 +80,10 @@ def searched(a: Tensor, b: Tensor, points: int, seed: int, same_source: Mapping[
     generator = np.random.default_rng(seed)
     order = topological_order([a, b])
     domain: Counterexample | None = None
+    constants = {n: constant_value(n).astype(np.float64) for n in order if _is_real_constant(n)}
     confirmed = compared = 0
     for point in _points(order, points, generator, same_source):
-        sides = _evaluated(order, point, a, b)
+        sides = _evaluated(order, point, constants, a, b)
         if sides is None:
             continue
         left, right = sides
@@ -185,17 +186,21 @@ def _drawn(
 
 
 # -- evaluation --------------------------------------------------------------------------------------
-def _evaluated(order: Sequence[Tensor], point: _Point, a: Tensor, b: Tensor) -> tuple[Array, Array] | None:
+def _is_real_constant(node: Tensor) -> bool:
+    return node.op is CONSTANT and is_float(node.dtype)
+
+
+def _evaluated(
+    order: Sequence[Tensor], point: _Point, constants: Mapping[Tensor, Array], a: Tensor, b: Tensor
+) -> tuple[Array, Array] | None:
     """Both sides in float64, casts between floats left out; None where the graphs cannot run here."""
-    values: dict[Tensor, Array] = dict(point.values)
+    values: dict[Tensor, Array] = {**constants, **point.values}
     with np.errstate(all="ignore"):
         for node in order:
             if node in values:
                 continue
             attrs = {k: resolved(v, point.sizes) for k, v in node.attrs.items()}
-            if node.op is CONSTANT and is_float(node.dtype):
-                values[node] = constant_value(node).astype(np.float64)
-            elif node.op is CAST and is_float(node.dtype):
+            if node.op is CAST and is_float(node.dtype):
                 values[node] = np.asarray(values[node.inputs[0]], np.float64)
             else:
                 try:
@@ -251,7 +256,7 @@ def _moved(order: Sequence[Tensor], generator: np.random.Generator) -> dict[Tens
     """Constants that may be rounded, each moved by one to three units in the last place."""
     found = {}
     for node in order:
-        if node.op is not CONSTANT or not is_float(node.dtype):
+        if not _is_real_constant(node):
             continue
         value = node.attrs["value"]
         if all(_is_short(v) for v in value.reshape(-1)[:1000]):
