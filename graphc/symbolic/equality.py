@@ -12,11 +12,13 @@ from graphc.ir.origin import user_location
 from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import topological_order
 from graphc.symbolic.index.affine import ZERO, Variable, of
-from graphc.symbolic.index.algebra import Exceeded, Undecided
-from graphc.symbolic.index.atoms import Sum
 from graphc.symbolic.index.forms import variables_for
-from graphc.symbolic.index.normal_form import NormalForms, check_same_names
-from graphc.symbolic.index.writing import written
+from graphc.symbolic.normal.arithmetic import Exceeded, Undecided
+from graphc.symbolic.normal.atoms import Sum
+from graphc.symbolic.normal.normal_form import NormalForms
+from graphc.symbolic.normal.sources import check_same_names
+from graphc.symbolic.normal.vanishing import is_rounding, vanishes
+from graphc.symbolic.normal.writing import written
 from graphc.symbolic.refutation import Counterexample, searched
 
 BUDGET = 3_000_000
@@ -85,9 +87,9 @@ def equal(a: Tensor, b: Tensor, *, budget: int = BUDGET, seed: int = 0) -> Verdi
     order = topological_order([a, b])
     check_same_names(order)
     forms = NormalForms(budget)
-    if forms.representative(a) is forms.representative(b):
+    if forms.sources.representative(a) is forms.sources.representative(b):
         return Verdict("proved", proof="they are one graph, op by op")
-    sources = {n: forms.representative(n) for n in order if not n.inputs}
+    sources = {n: forms.sources.representative(n) for n in order if not n.inputs}
     found = searched(a, b, _POINTS, seed, sources)
     if found.counterexample is not None:
         return Verdict(
@@ -111,7 +113,7 @@ def _proved(forms: NormalForms, a: Tensor, b: Tensor, variables: tuple[Variable,
         place = [ZERO if same(v.size, 1) else of(v) for v in variables]
         left, right = forms.at(a, place), forms.at(b, place)
         difference = forms.algebra.subtract(left, right)
-        if forms.algebra.vanishes(difference):
+        if vanishes(forms.algebra, difference):
             return _proof(forms, left, variables), ""
     except Exceeded:
         return "", "the normal form grows beyond its budget"
@@ -119,7 +121,7 @@ def _proved(forms: NormalForms, a: Tensor, b: Tensor, variables: tuple[Variable,
         return "", "functions are nested too deep"
     except Undecided as answer:
         return "", f"no normal form: {answer}"
-    if forms.algebra.is_rounding(difference, left):
+    if is_rounding(forms.algebra, difference, left):
         return "", "the normal forms differ by no more than constants are rounded"
     return "", f"the normal forms differ by {written(difference, variables)}"
 

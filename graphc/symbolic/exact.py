@@ -41,9 +41,9 @@ def exact_values(
 ) -> list[Array]:
     """The outputs, floats as arrays of mpmath numbers, NaN where undefined.
 
-    ``constants`` may give other values to constants. Values out of a range in which the digits hold raise
-    Beyond: where 1 + exp(−1000) is 1 to all digits, what is left of it would be rounding. Raises UnsupportedError for ops without an exact
-    meaning.
+    ``constants`` may give other values to constants. Raises Beyond for values out of the range in which the
+    digits hold: where 1 + exp(−1000) is 1 to all digits, what is left of it would be rounding. Raises
+    UnsupportedError for ops without an exact meaning.
     """
     values: dict[Tensor, Array] = {}
     with mpmath.workdps(digits), np.errstate(all="ignore"):
@@ -81,9 +81,7 @@ def _each(function: Callable[..., Any], *arrays: Any) -> Array:
     found = np.empty(arrays[0].shape, object)
     for place in np.ndindex(found.shape):
         arguments = [a[place] for a in arrays]
-        arguments = [
-            v.item() if isinstance(v, np.generic) else v for v in arguments
-        ]
+        arguments = [v.item() if isinstance(v, np.generic) else v for v in arguments]
         found[place] = _defined(function, arguments)
     return found
 
@@ -133,7 +131,7 @@ def _evaluated(node: Tensor, attrs: Mapping[str, Any], inputs: list[Array]) -> A
 
 
 def _is_object(array: Array) -> bool:
-    return array.dtype == object
+    return bool(array.dtype == object)
 
 
 def _native(array: Array, dtype: Any = None) -> Array:

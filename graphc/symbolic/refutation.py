@@ -6,7 +6,7 @@ and once more with the constants moved by their own rounding. Only a difference 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Any
@@ -62,7 +62,7 @@ def _shown(value: Any) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """What the points showed: a counterexample, a point at which one side alone is defined, points compared."""
+    """What points showed: a counterexample, one that one side alone has a value at, how many compared."""
 
     counterexample: Counterexample | None
     domain_difference: Counterexample | None
@@ -171,7 +171,7 @@ def _drawn(
         highest = 4 if limit is None else max(evaluate_dim(limit, sizes), 1)
         lowest = -3 if limit is None and node.dtype.kind == "i" else 0
         return np.asarray(generator.integers(lowest, highest, shape), node.dtype)
-    draws = {
+    draws: dict[str, Callable[[], Any]] = {
         "normal": lambda: generator.normal(size=shape),
         "integers": lambda: generator.integers(-2, 3, shape),
         "positive": lambda: generator.uniform(0.1, 3, shape),

@@ -58,11 +58,13 @@ def _where(x: gc.Tensor, y: gc.Tensor) -> gc.Tensor:
 
 
 _MEANINGS: dict[str, Any] = {
-    "neg": lambda x: -x, "exp": gc.exp, "tanh": gc.tanh, "relu": gc.relu, "abs": gc.abs, "sigmoid": gc.sigmoid,
+    "neg": lambda x: -x, "exp": gc.exp, "tanh": gc.tanh, "relu": gc.relu, "abs": gc.abs,
+    "sigmoid": gc.sigmoid,
     "square": gc.square, "T": lambda x: x.T, "flip": lambda x: gc.flip(x, 0), "sin": gc.sin,
     "rows": lambda x: gc.sum(x, axis=1, keepdims=True) + gc.zeros_like(x),
     "softmax": lambda x: gc.softmax(x, axis=1), "cumsum": lambda x: gc.cumsum(x, axis=0),
-    "add": lambda x, y: x + y, "sub": lambda x, y: x - y, "mul": lambda x, y: x * y, "div": lambda x, y: x / y,
+    "add": lambda x, y: x + y, "sub": lambda x, y: x - y,
+    "mul": lambda x, y: x * y, "div": lambda x, y: x / y,
     "matmul": lambda x, y: x @ y, "max": gc.maximum, "where": _where,
     # only in what variants are made of
     "einsum": lambda x, y: gc.einsum("ij,jk->ik", x, y),

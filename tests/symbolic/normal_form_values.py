@@ -12,8 +12,8 @@ import numpy as np
 import graphc as gc
 from graphc.ir.dimension import evaluate_dim
 from graphc.symbolic.index.affine import Affine, Digit, Variable
-from graphc.symbolic.index.atoms import Applied, Place, Sum
 from graphc.symbolic.index.terms import Read, Term
+from graphc.symbolic.normal.atoms import Applied, Place, Sum
 
 Array = np.ndarray[Any, Any]
 Grid = Mapping[Variable, int]

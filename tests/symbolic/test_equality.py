@@ -1,4 +1,4 @@
-"""Verdicts on graphs: identities, near misses, traps, random graphs; and the two engines against each other."""
+"""Verdicts on graphs: identities, near misses, traps, random graphs; the two engines against each other."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import graphc as gc
 from graphc.ir.traversal import topological_order
 from graphc.symbolic.exact import exact_values
 from graphc.symbolic.index.affine import ZERO, of
-from graphc.symbolic.index.algebra import Undecided
 from graphc.symbolic.index.forms import variables_for
-from graphc.symbolic.index.normal_form import NormalForms
+from graphc.symbolic.normal.arithmetic import Undecided
+from graphc.symbolic.normal.normal_form import NormalForms
 from tests.samples import SAMPLES, Sample
 from tests.symbolic.equal_graphs import Expression, built, drawn, mutant, variant
 from tests.symbolic.normal_form_values import Values
@@ -48,7 +48,9 @@ IDENTITIES: dict[str, tuple[gc.Tensor, gc.Tensor]] = {
         gc.mean(gc.square(A), axis=0) - gc.square(gc.mean(A, axis=0)),
     ),
     "reshape": (gc.sum(gc.reshape(x, (12,))), gc.sum(x)),
-    "reshape there and back": (gc.reshape(gc.reshape(v, (3, 4)).T, (12,)).reshape((4, 3)).T, v.reshape((3, 4))),
+    "reshape there and back": (
+        gc.reshape(gc.reshape(v, (3, 4)).T, (12,)).reshape((4, 3)).T, v.reshape((3, 4)),
+    ),
     "flip": (gc.sum(gc.flip(x) * y), gc.sum(x * gc.flip(y))),
     "cut": (gc.concatenate([x[:, :1], x[:, 1:]], axis=1), x),
     "padded": (gc.pad(x, 1, constant_values=2.0)[1:-1, 1:-1], x),
@@ -71,7 +73,9 @@ IDENTITIES: dict[str, tuple[gc.Tensor, gc.Tensor]] = {
     "log of a product": (gc.log(gc.exp(x) * gc.sigmoid(y)), x - gc.softplus(-y)),
     "exp of a sum": (gc.exp(x + gc.sum(y)), gc.exp(gc.sum(y)) * gc.exp(x)),
     "exp2": (gc.exp2(x), gc.exp(x * gc.log(gc.full((), 2.0)))),
-    "softmax": (gc.softmax(x, axis=1), gc.exp(x - largest) / gc.sum(gc.exp(x - largest), axis=1, keepdims=True)),
+    "softmax": (
+        gc.softmax(x, axis=1), gc.exp(x - largest) / gc.sum(gc.exp(x - largest), axis=1, keepdims=True),
+    ),
     "softmax sums to 1": (gc.sum(gc.softmax(A, axis=1), axis=1), gc.ones_like(gc.sum(A, axis=1))),
     "logsumexp": (gc.logsumexp(x + 3.0, axis=1), gc.logsumexp(x, axis=1) + 3.0),
     "log of softmax": (gc.log(gc.softmax(x, axis=0)), gc.log_softmax(x, axis=0)),
@@ -136,7 +140,9 @@ def test_other_functions_are_refuted(name: str) -> None:
         return
     values = {n: found.values[n.name] for n in topological_order([left, right]) if n.name in found.values}
     here = gc.interpret([left, right], values, sizes=found.sizes)
-    assert abs(float(here[0][found.index]) - float(here[1][found.index])) > 1e-6 * abs(float(here[0][found.index]))
+    assert abs(float(here[0][found.index]) - float(here[1][found.index])) > 1e-6 * abs(
+        float(here[0][found.index])
+    )
 
 
 def test_a_proof_can_be_read() -> None:
@@ -161,7 +167,9 @@ def test_the_rounding_of_a_constant_is_neither_proof_nor_counterexample() -> Non
 def test_what_cancels_below_all_digits_is_no_counterexample() -> None:
     tiny = gc.sigmoid(-gc.exp(x))
     assert equal(1 - gc.sigmoid(gc.exp(x)), tiny).status == "proved"
-    assert equal(gc.astype(1 - gc.sigmoid(100 * gc.exp(x)) > 0, "float32"), gc.ones_like(x)).status != "refuted"
+    assert (
+        equal(gc.astype(1 - gc.sigmoid(100 * gc.exp(x)) > 0, "float32"), gc.ones_like(x)).status != "refuted"
+    )
 
 
 def test_a_budget_ends_in_unknown() -> None:
@@ -234,7 +242,9 @@ def test_exact_values_are_those_of_the_interpreter(sample: Sample) -> None:
         (found,) = exact_values([output], values, dict(sample.sizes))
     except gc.errors.UnsupportedError:
         names = {n.op.name for n in topological_order([output])}
-        assert names & {"max_pool", "window_index", "scan", "isnan", "isinf", "isfinite"} or "random" in str(names)
+        assert names & {"max_pool", "window_index", "scan", "isnan", "isinf", "isfinite"} or "random" in str(
+            names
+        )
         return
     np.testing.assert_allclose(
         np.asarray(found, float), np.asarray(expected, float), rtol=1e-10, atol=1e-12
@@ -268,7 +278,9 @@ def _verdicts(seeds: range, depth: int) -> Counter[tuple[str, str]]:
             right = built(expression, _LEAVES)
             verdict = equal(left, right, budget=300_000, seed=seed)
             counts[kind, verdict.status] += 1
-            assert (kind, verdict.status) != ("equal", "refuted"), f"seed {seed}: {start} {expression} {verdict}"
+            assert (kind, verdict.status) != ("equal", "refuted"), (
+                f"seed {seed}: {start} {expression} {verdict}"
+            )
             if verdict.status == "proved":
                 _check_proved(left, right, rng)
     return counts
@@ -308,7 +320,9 @@ def _layer_norm(a: gc.Tensor) -> gc.Tensor:
 NETWORKS: dict[str, tuple[Callable[[], gc.Tensor], tuple[gc.Tensor, ...]]] = {
     "linear regression": (lambda: gc.mean(gc.square(X @ W + b - T)), (W, b, X)),
     "logistic regression": (lambda: gc.mean(gc.softplus(X @ W + b) - T * (X @ W + b)), (W, b)),
-    "softmax regression": (lambda: -gc.mean(gc.sum(T * gc.log_softmax(X @ W + b, axis=1), axis=1)), (W, b, X)),
+    "softmax regression": (
+        lambda: -gc.mean(gc.sum(T * gc.log_softmax(X @ W + b, axis=1), axis=1)), (W, b, X),
+    ),
     "tanh network": (lambda: _mean_square(gc.tanh(X @ W + b) @ V + e), (W, b, V, e)),
     "relu network": (lambda: _mean_square(gc.relu(X @ W + b) @ V + e), (W, b, V, e)),
     "sigmoid network": (lambda: gc.mean(gc.sigmoid(gc.sigmoid(X @ W) @ V)), (W, V)),

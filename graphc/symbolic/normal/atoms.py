@@ -7,10 +7,11 @@ spells the whole out, bound indices by their place. The converse need not hold.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from itertools import islice, permutations, product
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from itertools import islice, permutations
+from itertools import product as choices
+from typing import Any, TypeAlias, cast
 from zlib import crc32
 
 import sympy
@@ -40,6 +41,26 @@ class Numbering:
         return self._variables.setdefault(variable, len(self._variables))
 
 
+Atom: TypeAlias = "Read | Applied | Place"
+Factors: TypeAlias = tuple[tuple[Atom, Any], ...]
+"""Atoms with exponents, which are SymPy numbers."""
+
+
+def factors_of(term: Term) -> Factors:
+    """The factors of a term in normal form."""
+    return cast(Factors, term.factors)
+
+
+def with_factors(term: Term, factors: Iterable[tuple[Atom, Any]]) -> Term:
+    """The term with other factors."""
+    return replace(term, factors=cast(Any, tuple(factors)))
+
+
+def product(factors: Iterable[tuple[Atom, Any]], constant: Any = sympy.S.One) -> Term:
+    """The term that is a constant times powers of atoms."""
+    return with_factors(Term(constant), factors)
+
+
 @dataclass(frozen=True, eq=False)
 class Sum:
     """Terms that are added, no two alike, in the order of their texts."""
@@ -53,13 +74,13 @@ class Sum:
 
     @cached_property
     def depth(self) -> int:
-        return max((_depth(a) for t in self.terms for a, _ in t.factors), default=0)
+        return max((_depth(a) for t in self.terms for a, _ in factors_of(t)), default=0)
 
     @cached_property
     def size(self) -> int:
         """How many factors it has, those inside functions included."""
         return sum(
-            [1 + sum([a.size if isinstance(a, Applied) else 1 for a, _ in t.factors]) for t in self.terms]
+            [1 + sum([a.size if isinstance(a, Applied) else 1 for a, _ in factors_of(t)]) for t in self.terms]
         )
 
     @property
@@ -68,7 +89,7 @@ class Sum:
         if not self.terms:
             return sympy.S.Zero
         term = self.terms[0]
-        plain = len(self.terms) == 1 and not term.factors and not term.guards and not term.bound
+        plain = len(self.terms) == 1 and not factors_of(term) and not term.guards and not term.bound
         return term.constant if plain else None
 
     def substituted(self, new: Renaming) -> Sum:
@@ -179,6 +200,11 @@ def _depth(atom: Any) -> int:
     return atom.depth if isinstance(atom, Applied) else 0
 
 
+@lru_cache(maxsize=4096)
+def _shown(number: Any) -> str:
+    return str(number)
+
+
 # -- texts -------------------------------------------------------------------------------------------
 Names = Mapping[Variable, str]
 
@@ -252,7 +278,7 @@ def _applied_code(atom: Applied, names: Names, numbering: Numbering, depth: int)
 def sum_code(total: Sum, names: Names, numbering: Numbering, depth: int = 0) -> str:
     """The text of a sum."""
     return "+".join(
-        sorted(f"{t.constant}*{term_code(t, names, numbering, depth)}" for t in total.terms)
+        sorted(f"{_shown(t.constant)}*{term_code(t, names, numbering, depth)}" for t in total.terms)
     ) or "0"  # fmt: skip
 
 
@@ -261,7 +287,7 @@ def term_code(term: Term, names: Names, numbering: Numbering, depth: int = 0) ->
 
     def pieces(inner: Names) -> list[tuple[Any, str]]:
         found: list[tuple[Any, str]] = [
-            (a, f"{atom_code(a, inner, numbering, depth + 1)}^{n}") for a, n in term.factors
+            (a, f"{atom_code(a, inner, numbering, depth + 1)}^{_shown(n)}") for a, n in factors_of(term)
         ]
         return found + [(g.value, _guard_code(g, inner, numbering)) for g in term.guards]
 
@@ -289,47 +315,5 @@ def _orders(bound: Sequence[Variable], pieces: Any, names: Names) -> Iterator[tu
     groups: dict[str, list[Variable]] = {}
     for v in bound:
         groups.setdefault(colour[v], []).append(v)
-    for choice in product(*[permutations(groups[c]) for c in sorted(groups)]):
+    for choice in choices(*[permutations(groups[c]) for c in sorted(groups)]):
         yield tuple([v for group in choice for v in group])
-
-
-def affines_of(parts: Iterable[Any]) -> Iterator[Affine]:
-    """Every index in terms and atoms, also inside sums, digits and gathered elements."""
-    for part in parts:
-        if isinstance(part, Term):
-            yield from affines_of([a for a, _ in part.factors])
-            for guard in part.guards:
-                yield from _with_inner(guard.value)
-        else:
-            for _, _, e in places_of(part):
-                yield e
-
-
-def places_of(atom: Any) -> Iterator[tuple[Tensor | None, int, Affine]]:
-    """Every index in an atom, with the tensor and the axis that it is the index of, if it is one."""
-    stack = [atom]
-    while stack:
-        part = stack.pop()
-        if isinstance(part, Place):
-            yield from ((None, 0, e) for e in _with_inner(part.index))
-        elif isinstance(part, Read):
-            for axis, index in enumerate(part.index):
-                yield from ((part.tensor, axis, e) for e in _with_inner(index))
-        else:
-            for term in part.terms:
-                stack += [a for a, _ in term.factors]
-                for guard in term.guards:
-                    yield from ((None, 0, e) for e in _with_inner(guard.value))
-
-
-def _with_inner(index: Affine) -> Iterator[Affine]:
-    """The index and those inside its digits and gathered elements."""
-    stack = [index]
-    while stack:
-        e = stack.pop()
-        yield e
-        for key in e.parts:
-            if isinstance(key, Digit):
-                stack.append(key.value)
-            elif not isinstance(key, Variable):
-                stack += key.index

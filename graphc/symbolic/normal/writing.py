@@ -8,8 +8,8 @@ from typing import Any
 import sympy
 
 from graphc.symbolic.index.affine import Affine, Digit, Variable
-from graphc.symbolic.index.atoms import Applied, Place, Sum
 from graphc.symbolic.index.terms import Read, Term
+from graphc.symbolic.normal.atoms import Applied, Place, Sum
 
 _LETTERS = "ijklmnpqrstuvw"
 _LONGEST = 600  # characters
