@@ -285,16 +285,22 @@ def sum_code(total: Sum, names: Names, numbering: Numbering, depth: int = 0) -> 
 def term_code(term: Term, names: Names, numbering: Numbering, depth: int = 0) -> str:
     """The text of a term but for its constant."""
 
-    def pieces(inner: Names) -> list[tuple[Any, str]]:
-        found: list[tuple[Any, str]] = [
-            (a, f"{atom_code(a, inner, numbering, depth + 1)}^{_shown(n)}") for a, n in factors_of(term)
+    def pieces(inner: Names, of: Variable | None = None) -> list[str]:
+        """The texts of factors and conditions, all or those that a variable occurs in."""
+        found = [
+            f"{atom_code(a, inner, numbering, depth + 1)}^{_shown(n)}"
+            for a, n in factors_of(term)
+            if of is None or of in a.variables
         ]
-        return found + [(g.value, _guard_code(g, inner, numbering)) for g in term.guards]
+        for g in term.guards:
+            if of is None or of in g.value.variables:
+                found.append(_guard_code(g, inner, numbering))
+        return sorted(found)
 
     def written(order: Sequence[Variable]) -> str:
         inner = _extended(names, {v: f"b{depth}.{i}" for i, v in enumerate(order)})
         sizes = ",".join(str(v.size) for v in order)
-        return f"<{sizes}>" + "·".join(sorted(text for _, text in pieces(inner)))
+        return f"<{sizes}>" + "·".join(pieces(inner))
 
     if len(term.bound) < 2:
         return written(term.bound)
@@ -308,10 +314,11 @@ def _orders(bound: Sequence[Variable], pieces: Any, names: Names) -> Iterator[tu
     for _ in range(2):
         refined = {}
         for v in bound:
-            marked = pieces(_extended(names, {**colour, v: "!"}))
-            seen = sorted(text for part, text in marked if v in part.variables)
+            seen = pieces(_extended(names, {**colour, v: "!"}), v)
             refined[v] = f"c{crc32(' '.join(seen).encode())}"
         colour = refined
+        if len(set(colour.values())) == len(colour):
+            break
     groups: dict[str, list[Variable]] = {}
     for v in bound:
         groups.setdefault(colour[v], []).append(v)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import sympy
@@ -86,6 +87,11 @@ def number(value: Any) -> Any:
     value = sympy.sympify(value)
     if value.is_Rational:
         return value
+    return _expanded(value)
+
+
+@lru_cache(maxsize=4096)
+def _expanded(value: Any) -> Any:
     return sympy.cancel(sympy.expand(value)) if value.free_symbols else sympy.expand(value)
 
 
