@@ -13,10 +13,13 @@ from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import topological_order
 from graphc.symbolic.index.affine import ZERO, Variable, of
 from graphc.symbolic.index.forms import variables_for
+from graphc.symbolic.index.terms import Renaming
+from graphc.symbolic.normal.algebra import Algebra
 from graphc.symbolic.normal.arithmetic import Exceeded, Undecided
 from graphc.symbolic.normal.atoms import Sum
 from graphc.symbolic.normal.normal_form import NormalForms
 from graphc.symbolic.normal.sources import check_same_names
+from graphc.symbolic.normal.unfolding import elements, unfolded
 from graphc.symbolic.normal.vanishing import is_rounding, vanishes
 from graphc.symbolic.normal.writing import written
 from graphc.symbolic.refutation import Counterexample, searched
@@ -115,6 +118,10 @@ def _proved(forms: NormalForms, a: Tensor, b: Tensor, variables: tuple[Variable,
         difference = forms.algebra.subtract(left, right)
         if vanishes(forms.algebra, difference):
             return _proof(forms, left, variables), ""
+        places = elements(variables, left, right)
+        if places is not None and all(_unfolds_to_nothing(forms.algebra, difference, p) for p in places):
+            forms.algebra.note("every Σ written out")
+            return _proof(forms, left, variables), ""
     except Exceeded:
         return "", "the normal form grows beyond its budget"
     except RecursionError:
@@ -124,6 +131,10 @@ def _proved(forms: NormalForms, a: Tensor, b: Tensor, variables: tuple[Variable,
     if is_rounding(forms.algebra, difference, left):
         return "", "the normal forms differ by no more than constants are rounded"
     return "", f"the normal forms differ by {written(difference, variables)}"
+
+
+def _unfolds_to_nothing(algebra: Algebra, difference: Sum, place: Renaming) -> bool:
+    return vanishes(algebra, unfolded(algebra, algebra.substituted(difference, place)))
 
 
 def _proof(forms: NormalForms, left: Sum, variables: tuple[Variable, ...]) -> str:

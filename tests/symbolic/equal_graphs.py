@@ -28,7 +28,7 @@ _UNARY = (
     "sin",
     "cumsum",
 )
-_BINARY = ("add", "sub", "mul", "matmul", "max", "where", "div")
+_BINARY = ("add", "sub", "mul", "matmul", "max", "where", "div", "guarded")
 
 
 def drawn(rng: np.random.Generator, depth: int) -> Expression:
@@ -53,6 +53,11 @@ def built(e: Expression, leaves: dict[str, gc.Tensor]) -> gc.Tensor:
     return _MEANINGS[e[0]](*[built(part, leaves) for part in e[1:]])
 
 
+def _guarded(x: gc.Tensor, y: gc.Tensor) -> gc.Tensor:
+    """A quotient with another value where it has none."""
+    return gc.where(y == 0, x, x / y)
+
+
 def _where(x: gc.Tensor, y: gc.Tensor) -> gc.Tensor:
     return gc.where(x > y, x * y, y)
 
@@ -66,6 +71,8 @@ _MEANINGS: dict[str, Any] = {
     "add": lambda x, y: x + y, "sub": lambda x, y: x - y,
     "mul": lambda x, y: x * y, "div": lambda x, y: x / y,
     "matmul": lambda x, y: x @ y, "max": gc.maximum, "where": _where,
+    "guarded": _guarded,
+    "guarded other": lambda x, y: x * gc.where(y != 0, 1 / y, 1.0),
     # only in what variants are made of
     "einsum": lambda x, y: gc.einsum("ij,jk->ik", x, y),
     "broadcast product": lambda x, y: gc.sum(x[:, :, None] * y[None], axis=1),
@@ -117,6 +124,8 @@ def _equal_to(e: Expression) -> list[Expression]:
             return [("matmul", ("T", y), ("T", x))]
         case ("max", x, y):
             return [("max", y, x), ("select", x, y), ("add", ("relu", ("sub", x, y)), y)]
+        case ("guarded", x, y):
+            return [("guarded other", x, y), ("neg", ("guarded", ("neg", x), y))]
         case ("where", x, y):
             return [("select other", x, y)]
         case ("exp", ("add", x, y)):

@@ -18,7 +18,8 @@ largest = gc.max(x, axis=1, keepdims=True)
 
 
 S, u, w = gc.input("S", (3, 3)), gc.input("u", (3,)), gc.input("w", (3,))
-image, kernel, other = gc.input("image", ("N", 2, 5, 5)), gc.input("kernel", (3, 2, 3, 3)), gc.input("other", (3, 2, 3, 3))
+image = gc.input("image", ("N", 2, 5, 5))
+kernel, other = gc.input("kernel", (3, 2, 3, 3)), gc.input("other", (3, 2, 3, 3))
 
 
 def _layer_norm(a: gc.Tensor) -> gc.Tensor:
@@ -85,7 +86,7 @@ IDENTITIES: dict[str, tuple[gc.Tensor, gc.Tensor]] = {
     "identity matrix": (gc.eye(3) @ x, x),
     "diagonal matrix": ((gc.eye(3) * u) @ x, u[:, None] * x),
     "columns": (gc.stack([x[:, i] for i in range(4)], axis=1), x),
-    "sum of parts": (gc.sum(gc.concatenate([A, 2 * A], axis=0)), 3 * gc.sum(A)),
+    "sum of parts": (gc.sum(gc.concatenate([x, 2 * x], axis=0)), 3 * gc.sum(x)),
     "even and odd": (gc.sum(x[:, ::2] * y[:, ::2]) + gc.sum(x[:, 1::2] * y[:, 1::2]), gc.sum(x * y)),
     "sum of what is padded": (gc.sum(gc.pad(x, 2)), gc.sum(x)),
     "differences of sums": (gc.cumsum(v)[1:] - gc.cumsum(v)[:-1], v[1:]),
@@ -96,20 +97,26 @@ IDENTITIES: dict[str, tuple[gc.Tensor, gc.Tensor]] = {
     "convolution is linear": (
         gc.nn.conv2d(image, kernel + 2 * other), gc.nn.conv2d(image, kernel) + 2 * gc.nn.conv2d(image, other),
     ),
-    "strided convolution": (gc.nn.conv2d(image, kernel, stride=2), gc.nn.conv2d(image, kernel)[:, :, ::2, ::2]),
+    "strided convolution": (
+        gc.nn.conv2d(image, kernel, stride=2), gc.nn.conv2d(image, kernel)[:, :, ::2, ::2],
+    ),
     "padded convolution": (
-        gc.nn.conv2d(image, kernel, padding=1), gc.nn.conv2d(gc.pad(image, ((0, 0), (0, 0), (1, 1), (1, 1))), kernel),
+        gc.nn.conv2d(image, kernel, padding=1),
+        gc.nn.conv2d(gc.pad(image, ((0, 0), (0, 0), (1, 1), (1, 1))), kernel),
     ),
     "pointwise convolution": (
         gc.nn.conv2d(image, kernel[:, :, :1, :1]), gc.einsum("ncij,oc->noij", image, kernel[:, :, 0, 0]),
     ),
     "softmax of a shift": (gc.softmax(x + y[:, :1], axis=1), gc.softmax(x, axis=1)),
     "softmax of two": (gc.softmax(x[:, :2], axis=1)[:, 0], gc.sigmoid(x[:, 0] - x[:, 1])),
-    "cross-entropy": (-gc.sum(S * gc.log_softmax(S, axis=1)), gc.sum(S * (gc.logsumexp(S, axis=1, keepdims=True) - S))),
+    "cross-entropy": (
+        -gc.sum(S * gc.log_softmax(S, axis=1)), gc.sum(S * (gc.logsumexp(S, axis=1, keepdims=True) - S)),
+    ),
     "layer norm of a multiple": (_layer_norm(gc.exp(y[:, :1]) * x), _layer_norm(x)),
     "layer norm of a shift": (_layer_norm(x + y[:, :1]), _layer_norm(x)),
     "standardised columns": (
-        (A + 3 - gc.mean(A + 3, axis=0)) / gc.std(A + 3, axis=0), (A - gc.mean(A, axis=0)) / gc.std(A, axis=0),
+        (A + 3 - gc.mean(A + 3, axis=0)) / gc.std(A + 3, axis=0),
+        (A - gc.mean(A, axis=0)) / gc.std(A, axis=0),
     ),
     "order of keys": (_attention(A, gc.flip(x, 0), gc.flip(S, 0)), _attention(A, x, S)),
     "slope of sigmoid": (_slope(gc.sigmoid), gc.sigmoid(x) * (1 - gc.sigmoid(x))),
@@ -151,6 +158,22 @@ IDENTITIES: dict[str, tuple[gc.Tensor, gc.Tensor]] = {
     "is not a number": (gc.isnan(x), gc.isnan(x)),
 }  # fmt: skip
 
+UNDECIDED: dict[str, tuple[gc.Tensor, gc.Tensor]] = {
+    # Ranges of unknown sizes are not put together: Σ over 2N less Σ over the last N.
+    "sum of parts of unknown size": (gc.sum(gc.concatenate([A, 2 * A], axis=0)), 3 * gc.sum(A)),
+    # No law leads from a product over an axis to a sum.
+    "product of exponentials": (gc.prod(gc.exp(x), axis=1), gc.exp(gc.sum(x, axis=1))),
+    # Addition theorems are known for exp and tanh alone.
+    "sine of a sum": (gc.sin(x + y), gc.sin(x) * gc.cos(y) + gc.cos(x) * gc.sin(y)),
+    # Values at points where a sine or an arc of it are known are not.
+    "arcs": (gc.arcsin(x) + gc.arccos(x), gc.arccos(gc.zeros_like(x))),
+    # max over an axis is one function of the whole: order within it is not looked into.
+    "largest of both": (
+        gc.max(gc.concatenate([x, y], axis=1), axis=1), gc.maximum(gc.max(x, axis=1), gc.max(y, axis=1)),
+    ),
+}  # fmt: skip
+"""True, and found neither proved nor refuted."""
+
 DIFFERENT: dict[str, tuple[gc.Tensor, gc.Tensor]] = {
     "sign": (x - y, y - x),
     "square root": (gc.sqrt(gc.square(x)), x),
@@ -183,7 +206,9 @@ DIFFERENT: dict[str, tuple[gc.Tensor, gc.Tensor]] = {
     "slope of sigmoid": (_slope(gc.sigmoid), gc.sigmoid(x) * gc.sigmoid(x)),
     "relu at 0": (gc.astype(x >= 0, "float32"), gc.astype(x > 0, "float32")),
     "order of values": (_attention(A, gc.flip(x, 0), S), _attention(A, x, S)),
-    "variance with n − 1": (gc.var(x, axis=1), gc.sum(gc.square(x - gc.mean(x, axis=1, keepdims=True)), axis=1) / 3),
+    "variance with n − 1": (
+        gc.var(x, axis=1), gc.sum(gc.square(x - gc.mean(x, axis=1, keepdims=True)), axis=1) / 3,
+    ),
     "diagonal and all": (gc.sum(S * gc.eye(3)), gc.sum(S)),
     "exclusive sum": (gc.cumsum(v), gc.cumsum(v) - v),
     "softmax of the other axis": (gc.softmax(x, axis=0), gc.softmax(x, axis=1)),

@@ -10,14 +10,14 @@ import pytest
 
 import graphc as gc
 from graphc.ir.traversal import topological_order
-from graphc.symbolic.exact import exact_values
+from graphc.symbolic.exact import Beyond, exact_values, is_undefined
 from graphc.symbolic.index.affine import ZERO, of
 from graphc.symbolic.index.forms import variables_for
 from graphc.symbolic.normal.arithmetic import Undecided
 from graphc.symbolic.normal.normal_form import NormalForms
 from tests.samples import SAMPLES, Sample
 from tests.symbolic.equal_graphs import Expression, built, drawn, mutant, variant
-from tests.symbolic.equality_cases import DIFFERENT, IDENTITIES, A, B, c, x, y, z
+from tests.symbolic.equality_cases import DIFFERENT, IDENTITIES, UNDECIDED, A, B, c, x, y, z
 from tests.symbolic.normal_form_values import Values
 
 equal = gc.symbolic.equal
@@ -28,6 +28,12 @@ def test_identities_are_proved(name: str) -> None:
     verdict = equal(*IDENTITIES[name])
     assert verdict.status == "proved", str(verdict)
     assert verdict.proof and verdict.counterexample is None and not verdict.reason
+
+
+@pytest.mark.parametrize("name", UNDECIDED)
+def test_what_no_law_decides_is_unknown(name: str) -> None:
+    verdict = equal(*UNDECIDED[name])
+    assert verdict.status == "unknown" and verdict.reason, str(verdict)
 
 
 @pytest.mark.parametrize("name", DIFFERENT)
@@ -157,14 +163,16 @@ _LEAVES = {n: gc.input(n, (3, 3), "float64") for n in ("x", "y", "z")}
 
 
 def _check_proved(left: gc.Tensor, right: gc.Tensor, rng: np.random.Generator) -> None:
-    """At points where every step is finite, what is proved holds."""
-    nodes = topological_order([left, right])
-    for scale in (1.0, 0.5, 3.0):
-        values = {n: rng.normal(size=(3, 3)) * scale for n in _LEAVES.values()}
-        found = dict(zip(nodes, gc.interpret(nodes, values), strict=True))
-        if all(np.isfinite(a).all() for a in found.values()):
-            largest = max(np.abs(a).max(initial=0.0) for a in found.values() if a.dtype.kind == "f")
-            np.testing.assert_allclose(found[left], found[right], rtol=1e-7, atol=1e-9 * largest)
+    """At points where both have an exact value, zeros and ties among them, what is proved holds."""
+    for draw in (rng.normal, lambda size: rng.integers(-1, 2, size)):
+        values = {n: draw(size=(3, 3)) for n in _LEAVES.values()}
+        try:
+            found = exact_values([left, right], values, {})
+        except Beyond:  # of the range in which the digits hold
+            continue
+        for one, other in zip(found[0].flat, found[1].flat, strict=True):
+            if not is_undefined(one) and not is_undefined(other):
+                assert abs(one - other) <= 1e-12 * max(abs(one), abs(other), 1e-12), (one, other)
 
 
 def _verdicts(seeds: range, depth: int) -> Counter[tuple[str, str]]:
@@ -187,16 +195,16 @@ def _verdicts(seeds: range, depth: int) -> Counter[tuple[str, str]]:
     return counts
 
 
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", range(3))
 def test_no_verdict_on_random_graphs_is_wrong(part: int) -> None:
-    counts = _verdicts(range(100 * part, 100 * part + 100), depth=3)
-    assert counts["equal", "proved"] >= 90, counts
-    assert counts["changed", "refuted"] >= 80, counts
+    counts = _verdicts(range(50 * part, 50 * part + 50), depth=3)
+    assert counts["equal", "proved"] >= 45, counts
+    assert counts["changed", "refuted"] >= 40, counts
 
 
 def test_no_verdict_on_deeper_random_graphs_is_wrong() -> None:
-    counts = _verdicts(range(5000, 5060), depth=4)
-    assert counts["equal", "proved"] >= 45, counts
+    counts = _verdicts(range(5000, 5020), depth=4)
+    assert counts["equal", "proved"] >= 15, counts
 
 
 # -- two engines -------------------------------------------------------------------------------------------
@@ -204,6 +212,7 @@ X, T = gc.input("X", ("N", 3)), gc.input("T", ("N", 2))
 W, b = gc.parameter("W", (3, 2)), gc.parameter("b", (2,))
 V, e = gc.parameter("V", (2, 1)), gc.parameter("e", (1,))
 K, image = gc.parameter("K", (3, 2, 3, 3)), gc.input("image", ("N", 2, 5, 5))
+U = gc.input("U", ("N", 3, 3, 3))
 
 
 def _mean_square(output: gc.Tensor) -> gc.Tensor:
@@ -230,7 +239,7 @@ NETWORKS: dict[str, tuple[Callable[[], gc.Tensor], tuple[gc.Tensor, ...]]] = {
     "layer normalisation": (lambda: gc.sum(T4 * _layer_norm(X4)), (X4,)),
     "attention": (lambda: gc.sum(X * (gc.softmax(X @ W @ T.T / 2, axis=1) @ X)), (W, T)),
     "convolution": (lambda: _mean_square(gc.nn.conv2d(image, K)), (K, image)),
-    "strided convolution": (lambda: _mean_square(gc.nn.conv2d(image, K, stride=2, padding=1)), (K, image)),
+    "strided convolution": (lambda: gc.sum(U * gc.nn.conv2d(image, K, stride=2, padding=1)), (K, image)),
     "dilated convolution": (lambda: gc.sum(gc.tanh(gc.nn.conv2d(image, K, dilation=2))), (K,)),
     "largest": (lambda: gc.sum(gc.square(gc.max(X, axis=1))), (X,)),
     "cumulative": (lambda: gc.sum(gc.square(gc.cumsum(X, axis=0))), (X,)),

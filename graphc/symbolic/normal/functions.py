@@ -45,12 +45,16 @@ class Functions(Powers):
     def reduction(self, name: str, body: Sum, bound: Sequence[Variable]) -> Sum:
         """max, min, prod … over indices, as one atom; an index of size 1 is none."""
         self.check_depth(body)
+        if name == "min":
+            return self.scale(self.reduction("max", self.scale(body, -1), bound), -1)
+        if name == "argmin":
+            return self.reduction("argmax", self.scale(body, -1), bound)
         ones = {v: constant(0) for v in bound if same(v.size, 1)}
-        if ones and name != "argmax" and name != "argmin":
+        if ones and name != "argmax":
             return self.reduction(name, self.substituted(body, ones), [v for v in bound if v not in ones])
         if not bound:
             return body
-        if name in ("max", "min"):
+        if name == "max":
             body, outside = self._taken_out(body, bound)
             if not is_nonnegative(simplified(product_of([v.size for v in bound]) - 1)):
                 raise Undecided(f"{name} over an axis that may be empty")

@@ -37,7 +37,7 @@ def indices(algebra: Functions, term: Term) -> list[Term] | None:
         return algebra.rebuilt(found.term)
     if found.term.guards != term.guards:
         return [found.term]
-    for law in (_pointed, _turned, _by_equations):
+    for law in (_ranged, _pointed, _turned, _by_equations):
         step = law(algebra, term)
         if step is not None:
             return step
@@ -54,6 +54,29 @@ def indices(algebra: Functions, term: Term) -> list[Term] | None:
     return algebra.rebuilt(
         replace(made, bound=(*made.bound, *[v for e in new.values() for v in e.variables]))
     )
+
+
+def _ranged(algebra: Functions, term: Term) -> list[Term] | None:
+    """A condition on one bound index alone says where it begins or ends."""
+    for g in sorted([g for g in term.guards if not g.equal], key=lambda g: _guard_text(algebra, g)):
+        if len(g.value.parts) != 1:
+            continue
+        ((v, c),) = g.value.parts.items()
+        if not isinstance(v, Variable) or v not in term.bound:
+            continue
+        if same(c, 1):
+            begin, size = simplified(-g.value.constant), simplified(v.size + g.value.constant)
+        elif same(c, -1):
+            begin, size = 0, simplified(g.value.constant + 1)
+        else:
+            continue
+        if not all(is_nonnegative(s) for s in (begin, size, simplified(v.size - begin - size))):
+            continue
+        algebra.note("Σ over where a condition holds")
+        new = Variable(size, v.letter)
+        made = replace(term, guards=term.guards - {g}).substituted({v: of(new).plus(begin)})
+        return algebra.rebuilt(replace(made, bound=(*made.bound, new)))
+    return None
 
 
 def _pointed(algebra: Functions, term: Term) -> list[Term] | None:
