@@ -25,7 +25,7 @@ from graphc.symbolic.normal.writing import written
 from graphc.symbolic.refutation import Counterexample, searched
 
 BUDGET = 3_000_000
-"""Factors written in all steps of the normal form; about 20 seconds at most, most often well below one."""
+"""Factors written in all steps of the normal form: some seconds at most, most often well below one."""
 _POINTS = 20
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from time import process_time
 
 import numpy as np
 import pytest
@@ -82,6 +83,13 @@ def test_what_cancels_below_all_digits_is_no_counterexample() -> None:
 def test_a_budget_ends_in_unknown() -> None:
     verdict = equal((x + y + z) ** 6, (z + x + y) ** 6 + gc.sin(x) - gc.sin(x), budget=100)
     assert verdict.status == "unknown" and "budget" in verdict.reason
+    hard, same = image, image + 0
+    for _ in range(4):
+        hard = gc.relu(gc.nn.conv2d(hard, K[:2], padding=1))
+        same = gc.relu(gc.nn.conv2d(same, K[:2], padding=1))
+    begin = process_time()
+    assert equal(hard, same, budget=300_000).status == "unknown"
+    assert process_time() - begin < 10  # a budget is time, whatever it is spent on
     deep, other = x, x
     for _ in range(300):
         deep, other = gc.sin(deep), gc.sin(0 + other)

@@ -26,6 +26,7 @@ from graphc.symbolic.normal.atoms import (
 from graphc.symbolic.normal.parts import ONE, ZERO, number, times
 
 DEEPEST = 40  # functions within functions
+_TEXT, _STEP = 20, 50  # what the text of an index and a law's step cost, by the time of a factor
 
 
 class Exceeded(Exception):  # noqa: N818  (an answer, not a failure)
@@ -58,7 +59,7 @@ class Arithmetic(ABC):
     def spend(self, steps: int) -> None:
         """Take from the budget; raises Exceeded where it is used up."""
         self._left -= steps
-        if self._left < 0:
+        if self._left < _TEXT * self.numbering.written:
             raise Exceeded
 
     def note(self, law: str) -> None:
@@ -83,7 +84,7 @@ class Arithmetic(ABC):
         done: list[Term] = []
         todo = list(terms)
         while todo:
-            self.spend(1)
+            self.spend(_STEP)
             term = todo.pop()
             step = self.step(term)
             if step is None:

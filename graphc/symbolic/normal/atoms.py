@@ -24,11 +24,15 @@ _ORDERS_TRIED = 24  # of bound indices that look alike; beyond, two equal terms 
 
 
 class Numbering:
-    """Small numbers for tensors and variables, by first appearance: texts do not depend on addresses."""
+    """Small numbers for tensors and variables, by first appearance: texts do not depend on addresses.
+
+    ``written`` counts the texts of indices: most of the work goes into them.
+    """
 
     def __init__(self) -> None:
         self._tensors: dict[Tensor, int] = {}
         self._variables: dict[Variable, int] = {}
+        self.written = 0
 
     def tensor(self, tensor: Tensor) -> str:
         return f"t{self._tensors.setdefault(tensor, len(self._tensors))}"
@@ -228,6 +232,7 @@ def _extended(names: Names, more: Mapping[Variable, str]) -> Names:
 
 def index_code(e: Affine, names: Names, numbering: Numbering) -> str:
     """The text of an index."""
+    numbering.written += 1
     parts = sorted(f"{c}*{_key_code(k, names, numbering)}" for k, c in e.parts.items())
     return "+".join([*parts, str(e.constant)])
 
