@@ -25,6 +25,7 @@ DIGITS = 50
 # Of an exponent: beyond, what is left of 1 + exp(−x) after the 1 is lost needs ever more digits.
 _LARGEST = 50.0
 _LARGEST_ERF = 6.0
+_LEAST, _GREATEST = mpmath.mpf("1e-40"), mpmath.mpf("1e60")
 UNDEFINED = mpmath.nan
 
 
@@ -96,8 +97,22 @@ def _defined(function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
     except (OverflowError, MemoryError):
         raise Beyond from None
     if isinstance(value, mpmath.mpc):
-        return value.real if value.imag == 0 else UNDEFINED
+        value = value.real if value.imag == 0 else UNDEFINED
+    if isinstance(value, mpmath.mpf) and (_GREATEST < abs(value) < mpmath.inf or _is_lost(value)):
+        raise Beyond
     return value
+
+
+def _is_lost(value: Any) -> bool:
+    """Whether it is so small that its product with another such is below the digits, and yet no rounding."""
+    return bool(mpmath.mpf(10) ** (10 - mpmath.mp.dps) < abs(value) < _LEAST)
+
+
+def _settled(difference: Any) -> Any:
+    """What a sign is asked of: 0 or well away from it, for what lies between may be 0 before rounding."""
+    if difference != 0 and abs(difference) < mpmath.mpf(10) ** (-mpmath.mp.dps // 2):
+        raise Beyond
+    return difference
 
 
 def _evaluated(node: Tensor, attrs: Mapping[str, Any], inputs: list[Array]) -> Any:
@@ -142,7 +157,7 @@ def _native(array: Array, dtype: Any = None) -> Array:
 
 
 def _truths(array: Array) -> Array:
-    return _native(_each(lambda v: v != 0, array), bool) if _is_object(array) else array
+    return _native(_each(lambda v: _settled(v) != 0, array), bool) if _is_object(array) else array
 
 
 def _chosen(condition: Array, x: Array, y: Array) -> Array:
@@ -159,15 +174,19 @@ def _absorbing(x: Array, y: Array) -> Array:
     found = np.empty(arrays[0].shape, object)
     for place in np.ndindex(found.shape):
         left, right = (a[place] for a in arrays)
-        found[place] = left * right if is_undefined(left) or left != 0 else mpmath.mpf(0)
+        found[place] = left * right if is_undefined(left) or _settled(left) != 0 else mpmath.mpf(0)
     return found
+
+
+def _whole(value: Any) -> int:
+    return int(_floor(value) if value > 0 else -_floor(-value))
 
 
 def _cast(node: Tensor, x: Array) -> Any:
     if is_float(node.dtype):
         return x
     if is_float(node.inputs[0].dtype):
-        whole = (lambda v: v != 0) if node.dtype.kind == "b" else (lambda v: int(v))
+        whole = (lambda v: _settled(v) != 0) if node.dtype.kind == "b" else _whole
         return _native(_each(whole, x), node.dtype)
     return x.astype(node.dtype) if x.dtype != object else x
 
@@ -192,13 +211,13 @@ def _erf(x: Any) -> Any:
 
 
 def _log(x: Any) -> Any:
-    if x <= 0:
+    if _settled(x) <= 0:
         raise ValueError
     return mpmath.log(x)
 
 
 def _power(x: Any, y: Any) -> Any:
-    if x < 0 and y != mpmath.floor(y):
+    if _settled(x) < 0 and y != mpmath.floor(y):
         raise ValueError
     if x == 0 and y < 0:
         raise ZeroDivisionError
@@ -213,8 +232,18 @@ def _sigmoid(x: Any) -> Any:
     return 1 / (1 + _exp(-x)) if x > 0 else _exp(x) / (1 + _exp(x))
 
 
+def _floor(x: Any) -> Any:
+    _settled(x - mpmath.nint(x))
+    return mpmath.floor(x)
+
+
+def _round(x: Any) -> Any:
+    _settled(x - mpmath.floor(x) - mpmath.mpf("0.5"))
+    return mpmath.nint(x)
+
+
 def _floor_divide(x: Any, y: Any) -> Any:
-    return x // y if isinstance(x, int) and isinstance(y, int) else mpmath.floor(mpmath.mpf(x) / y)
+    return x // y if isinstance(x, int) and isinstance(y, int) else _floor(mpmath.mpf(x) / _settled(y))
 
 
 def _cbrt(x: Any) -> Any:
@@ -225,39 +254,46 @@ def _clip(x: Any, low: Any, high: Any) -> Any:
     return min(max(x, low), high)
 
 
+def _inside(x: Any) -> Any:
+    """An argument that is at ±1 or well away from it."""
+    _settled(abs(x) - 1)
+    return x
+
+
 def _atanh(x: Any) -> Any:
-    if abs(x) >= 1:
+    if _settled(abs(x) - 1) >= 0:
         raise ValueError
     return mpmath.atanh(x)
 
 
 _COMPARISONS: dict[str, Callable[..., Any]] = {
-    "equal": lambda x, y: x == y,
-    "not_equal": lambda x, y: x != y,
-    "less": lambda x, y: x < y,
-    "less_equal": lambda x, y: x <= y,
-    "greater": lambda x, y: x > y,
-    "greater_equal": lambda x, y: x >= y,
+    "equal": lambda x, y: _settled(x - y) == 0,
+    "not_equal": lambda x, y: _settled(x - y) != 0,
+    "less": lambda x, y: _settled(x - y) < 0,
+    "less_equal": lambda x, y: _settled(x - y) <= 0,
+    "greater": lambda x, y: _settled(x - y) > 0,
+    "greater_equal": lambda x, y: _settled(x - y) >= 0,
 }
 _ELEMENTWISE: dict[str, Callable[..., Any]] = {
     **_COMPARISONS,
-    "negative": lambda x: -x, "abs": abs, "sign": lambda x: mpmath.sign(x), "floor": mpmath.floor,
-    "ceil": mpmath.ceil, "round": lambda x: mpmath.nint(x),
-    "trunc": lambda x: mpmath.floor(x) if x > 0 else mpmath.ceil(x),
+    "negative": lambda x: -x, "abs": abs, "sign": lambda x: mpmath.sign(_settled(x)), "floor": _floor,
+    "ceil": lambda x: -_floor(-x), "round": _round,
+    "trunc": lambda x: _floor(x) if x > 0 else -_floor(-x),
     "exp": _exp, "exp2": lambda x: _power(mpmath.mpf(2), x), "expm1": lambda x: _exp(x) - 1,
     "log": _log, "log2": lambda x: _log(x) / mpmath.log(2), "log10": lambda x: _log(x) / mpmath.log(10),
-    "log1p": lambda x: _log(1 + mpmath.mpf(x)), "sqrt": lambda x: mpmath.sqrt(x), "cbrt": _cbrt,
-    "square": lambda x: x * x, "reciprocal": lambda x: 1 / x if x != 0 else UNDEFINED,
+    "log1p": lambda x: _log(1 + mpmath.mpf(x)), "sqrt": lambda x: mpmath.sqrt(_settled(x)), "cbrt": _cbrt,
+    "square": lambda x: x * x, "reciprocal": lambda x: 1 / _settled(x),
     "sin": mpmath.sin, "cos": mpmath.cos, "tan": mpmath.tan,
-    "arcsin": mpmath.asin, "arccos": mpmath.acos, "arctan": mpmath.atan,
+    "arcsin": lambda x: mpmath.asin(_inside(x)), "arccos": lambda x: mpmath.acos(_inside(x)),
+    "arctan": mpmath.atan,
     "sinh": lambda x: (_exp(x) - _exp(-x)) / 2, "cosh": lambda x: (_exp(x) + _exp(-x)) / 2, "tanh": _tanh,
-    "arcsinh": mpmath.asinh, "arccosh": mpmath.acosh, "arctanh": _atanh, "erf": _erf,
+    "arcsinh": mpmath.asinh, "arccosh": lambda x: mpmath.acosh(_inside(x)), "arctanh": _atanh, "erf": _erf,
     "sigmoid": _sigmoid, "softplus": lambda x: mpmath.log(1 + _exp(x)), "relu": lambda x: max(x, 0),
     "stop_gradient": lambda x: x,
     "add": lambda x, y: x + y, "subtract": lambda x, y: x - y, "multiply": lambda x, y: x * y,
-    "divide": lambda x, y: mpmath.mpf(x) / y, "floor_divide": _floor_divide,
+    "divide": lambda x, y: mpmath.mpf(x) / _settled(y), "floor_divide": _floor_divide,
     "remainder": lambda x, y: x - y * _floor_divide(x, y), "power": _power,
-    "maximum": max, "minimum": min, "arctan2": lambda y, x: mpmath.atan2(y, x),
+    "maximum": max, "minimum": min, "arctan2": lambda y, x: mpmath.atan2(_settled(y), x),
     "hypot": lambda x, y: mpmath.sqrt(mpmath.mpf(x) ** 2 + mpmath.mpf(y) ** 2),
     "logaddexp": lambda x, y: mpmath.log(_exp(x) + _exp(y)), "clip": _clip,
 }  # fmt: skip
@@ -298,12 +334,19 @@ def _softmax(attrs: Mapping[str, Any], x: Array) -> Array:
 
 
 def _first(least: Callable[..., Any]) -> Callable[[list[Any]], int]:
-    return lambda values: values.index(least(values))
+    def place(values: list[Any]) -> int:
+        best = least(values)
+        for value in values:
+            _settled(value - best)
+        return values.index(best)
+
+    return place
 
 
 _ALONG_AXES: dict[str, Callable[[Mapping[str, Any], Array], Array]] = {
     "max": _reduced(max), "min": _reduced(min), "prod": _reduced(lambda v: mpmath.fprod(v)),
-    "any": _reduced(lambda v: any(e != 0 for e in v)), "all": _reduced(lambda v: all(e != 0 for e in v)),
+    "any": _reduced(lambda v: any(_settled(e) != 0 for e in v)),
+    "all": _reduced(lambda v: all(_settled(e) != 0 for e in v)),
     "argmax": _reduced(_first(max)), "argmin": _reduced(_first(min)),
     "logsumexp": _logsumexp, "softmax": _softmax, "log_softmax": _log_softmax,
 }  # fmt: skip

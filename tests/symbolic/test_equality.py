@@ -215,6 +215,16 @@ def test_no_verdict_on_deeper_random_graphs_is_wrong() -> None:
     assert counts["equal", "proved"] >= 15, counts
 
 
+def test_what_ties_but_for_rounding_is_no_counterexample() -> None:
+    """y > (z·y)/|z| is false for z > 0, also where y ≤ (z·y)·(1/|z|) is false in 200 digits."""
+    y, z = ("leaf", "y"), ("leaf", "z")
+    left = ("where", y, ("guarded", ("where", z, y), ("abs", z)))
+    right = ("select other", y, ("guarded other", ("select other", z, y), ("abs", z)))
+    for seed in (20104, 0, 1):
+        verdict = equal(built(left, _LEAVES), built(right, _LEAVES), budget=10_000, seed=seed)
+        assert verdict.status != "refuted", str(verdict)
+
+
 # -- two engines -------------------------------------------------------------------------------------------
 X, T = gc.input("X", ("N", 3)), gc.input("T", ("N", 2))
 W, b = gc.parameter("W", (3, 2)), gc.parameter("b", (2,))
