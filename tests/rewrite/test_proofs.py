@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import graphc as gc
 from graphc.ir.graph import Graph
 from graphc.rewrite import rules
 from graphc.rewrite.engine import Rewriting
+from graphc.rewrite.pattern import Pattern
 from graphc.rewrite.rule import Rule
 from tests.rewrite.instances import instances
 
@@ -60,7 +62,18 @@ def test_how_many_rules_are_proved() -> None:
     assert len(proved) == len(names) - 4, f"{len(proved)} of {len(names)} are proved without reserve"
 
 
-def test_a_rule_that_does_not_hold_is_refuted() -> None:
-    wrong = next(r for r in rules.ALL if r.name == "subtract_negative")
-    claimed = Rule("wrong", wrong.left, wrong.left.arguments[0])
+_WRONG: dict[str, Callable[[Any], Pattern]] = {
+    "subtract_negative": lambda left: left.arguments[0],
+    "add_negative": lambda left: left.arguments[0] + left.arguments[1].arguments[0],
+    "product_of_exps": lambda left: left.arguments[0],
+    "relu_by_maximum": lambda left: left.arguments[0],
+    "abs_of_square": lambda left: left.arguments[0].arguments[0],
+}
+"""What the left side of a rule is not, by the rule's name."""
+
+
+@pytest.mark.parametrize("name", _WRONG)
+def test_a_rule_that_does_not_hold_is_refuted(name: str) -> None:
+    rule = next(r for r in rules.ALL if r.name == name)
+    claimed = Rule("wrong", rule.left, _WRONG[name](rule.left))
     assert {v.status for v in _verdicts(claimed)} == {"refuted"}
