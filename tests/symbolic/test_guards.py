@@ -46,6 +46,8 @@ FINITE: dict[str, tuple[Callable[[gc.Tensor], gc.Tensor], Any]] = {
     "power of positives": (lambda x: gc.where(x > 0, x**0.5, -x), SIGNED),
     "a quotient in the branch not taken": (lambda x: gc.where(x > 0, x, 1 / gc.relu(x)), np.abs(SIGNED) + 0.5),
     "an overflow in the branch not taken": (lambda x: gc.where(x > 0, 1.0, gc.exp(-1000 * x)), POSITIVE),
+    "a square of what has a pole": (lambda x: gc.where(x > 0, gc.square(x * gc.log(x)), x), SIGNED),
+    "a bounded function beside a pole": (lambda x: gc.where(x > 0, gc.tanh(x * gc.log(x)) * gc.log(x), x), SIGNED),
     "nested choices": (
         lambda x: gc.where(x > 0, gc.where(x > 1, gc.log(x - 1), gc.sqrt(x)), gc.square(x)), SIGNED + 0.5,
     ),

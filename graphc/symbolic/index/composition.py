@@ -11,7 +11,7 @@ arises on the way. Three choices of cuts:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -25,6 +25,8 @@ from graphc.ops.reductions import SOFTMAX
 from graphc.symbolic.index.affine import Affine, Variable, fresh
 from graphc.symbolic.index.differentials import Differential, differential
 from graphc.symbolic.index.forms import index, variables_for
+from graphc.symbolic.index.loop_parts import part_of
+from graphc.symbolic.index.loops import Turned
 from graphc.symbolic.index.terms import Read, Term
 
 Mode = Literal["full", "dominators", "everywhere"]
@@ -56,7 +58,9 @@ class Flow:
         self.differentials: dict[Tensor, Differential] = {}
         self.loops: set[Tensor] = set()
         self._variables: dict[Tensor, tuple[Variable, ...]] = {}
-        self.loop_cotangents: dict[Tensor, Mapping[int, Tensor]] = {}
+        # Of each loop: the nodes that read one part of its result, and the derivative by its operands.
+        self.parts: dict[Tensor, set[Tensor]] = {}
+        self.turned: dict[Tensor, Turned] = {}
         self._users: dict[Tensor, list[Tensor]] = {}
         reaching = set(self.outputs)
         softmaxes = {(n.inputs[0], n.attrs["axis"]): n for n in order if n.op is SOFTMAX}
@@ -73,6 +77,8 @@ class Flow:
                 continue
             found = differential(node, active, softmaxes)
             self.differentials[node] = found
+            if part_of(node) is not None:
+                self.parts.setdefault(node.inputs[0], set()).add(node)
             for slot in found.slots:
                 reaching.add(slot.tensor)
                 users = self._users.setdefault(slot.tensor, [])
@@ -133,12 +139,13 @@ class Flow:
     # -- cuts ----------------------------------------------------------------------------------------
     def cuts(self, mode: Mode, wanted: Iterable[Tensor]) -> set[Tensor]:
         """The nodes at which the derivative gets a name of its own."""
+        apart = self.outputs | self.loops | {part for parts in self.parts.values() for part in parts}
         if mode == "full":
-            return self.outputs | self.loops
+            return apart
         if mode == "everywhere":
-            return set(self.differentials) | self.outputs | self.loops
+            return apart | set(self.differentials)
         above = self._dominators()
-        found = self.outputs | self.loops
+        found = apart
         for start in wanted:
             uses = self.users(start)
             # What is used many times has few dominators: then each use is a start of its own.
@@ -183,10 +190,17 @@ class Flow:
         }
 
     # -- terms ---------------------------------------------------------------------------------------
-    def composed(self, node: Tensor, stops: set[Tensor], lets: Mapping[Tensor, Read | None]) -> list[Term]:
+    def composed(
+        self,
+        node: Tensor,
+        stops: set[Tensor],
+        lets: Mapping[Tensor, Read | None],
+        without: Set[Tensor] = frozenset(),
+    ) -> list[Term]:
         """The derivative by a node: closed forms up to the stops times the stops' lets.
 
-        A stop whose let is None is the output itself, whose derivative by itself is 1.
+        A stop whose let is None is the output itself, whose derivative by itself is 1. Ways through the
+        nodes ``without`` are left out.
         """
         start = self.variables(node)
         opens: dict[Tensor, list[Term]] = {node: [Term(target=index(start))]}
@@ -195,6 +209,8 @@ class Flow:
         if node in self.outputs and node in lets:
             found.append(self._closed(opens[node][0], start, lets[node]))
         for above in self.between(node, stops):
+            if above in without:
+                continue
             if above in self.loops:
                 found += self._of_loop(above, opens, names)
                 continue
@@ -215,10 +231,10 @@ class Flow:
     ) -> list[Term]:
         """The terms by which nodes reach the output through a loop: its own derivative is made apart."""
         found = []
-        for position, cotangent in self.loop_cotangents.get(loop, {}).items():
+        for position, made in self.turned[loop].operands.items():
             operand = loop.inputs[position]
             for term in opens.get(operand, ()):
-                read = Read(cotangent, index(names[operand]))
+                read = Read(made.tensor, index(names[operand]), made.guarding)
                 found.append(self._closed(term, names[operand], read))
         return found
 

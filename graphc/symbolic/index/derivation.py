@@ -12,13 +12,15 @@ from typing import Any
 from graphc.ir.dtype import is_float
 from graphc.ir.origin import Location
 from graphc.ir.tensor import Tensor
+from graphc.ops.loop import SCAN
 from graphc.symbolic.composition import Mode
 from graphc.symbolic.derivation import Derivation
 from graphc.symbolic.index.affine import Variable, of
 from graphc.symbolic.index.definitions import Definition, definition
-from graphc.symbolic.index.engine import Let, Outcome
+from graphc.symbolic.index.engine import Outcome
 from graphc.symbolic.index.formulas import IndexFormulas, Letters
 from graphc.symbolic.index.known_sums import Assumption
+from graphc.symbolic.index.lets import Let
 from graphc.symbolic.index.terms import Read, Term, reads_of
 from graphc.symbolic.naming import Names
 from graphc.symbolic.notation import (
@@ -143,6 +145,7 @@ class TensorDerivation(Derivation):
                 n.name is not None
                 or n in cut
                 or (self._read[n] > 1 and n.op.name not in _PLAIN and is_float(n.dtype))
+                or n.op is SCAN
                 or n is self.y
             )
         )
@@ -166,6 +169,16 @@ class TensorDerivation(Derivation):
             found[self.y] = name_of(self.y, Names([*first, self.y], self._prefix_of_names))
         return found
 
+    @cached_property
+    def _turned(self) -> dict[Tensor, Formula]:
+        """A name for what each recurrence turned round computes, by its loop, nearest to the output first."""
+        found = self.outcome.flow.turned
+        loops = [n for n in reversed(self.order) if n in found and found[n].node is not None]
+        letter = next(c for c in ("λ", "ν", "lambda_") if Name(c) not in self._names.values())
+        if len(loops) == 1:
+            return {loops[0]: Name(letter)}
+        return {loop: Name(f"{letter}_{number}") for number, loop in enumerate(loops, 1)}
+
     @property
     def _prefix_of_names(self) -> str:
         """A letter for nodes without a name that the user has not numbered himself."""
@@ -179,7 +192,8 @@ class TensorDerivation(Derivation):
     @cached_property
     def _lets_by_name(self) -> dict[Tensor, Formula]:
         """Each let's tensor with the name of the first let that it is."""
-        found: dict[Tensor, Formula] = {}
+        turned = self.outcome.flow.turned
+        found = {node: name for loop, name in self._turned.items() if (node := turned[loop].node) is not None}
         for let in self._shown:
             if self._names.get(let.tensor) is None:
                 found.setdefault(let.tensor, self._partial(let.node))
@@ -210,11 +224,34 @@ class TensorDerivation(Derivation):
             for n in self._named
             if n in used or n is self.y
         ]
-        return (*definitions, *[self._matrix(let) for let in self._shown])
+        return (*definitions, *self._derivatives())
+
+    def _derivatives(self) -> list[Formula]:
+        """The lets, and each recurrence turned round before what reads it."""
+        found = [(self._place[let.node], self._matrix(let)) for let in self._shown]
+        found += [
+            (self._place[loop], equation(name, self._recurrence(loop))) for loop, name in self._turned.items()
+        ]
+        return [formula for _, formula in sorted(found, key=lambda f: -f[0])]
+
+    @cached_property
+    def _place(self) -> dict[Tensor, int]:
+        return {n: i for i, n in enumerate(self.order)}
+
+    def _recurrence(self, loop: Tensor) -> Formula:
+        """The recurrence turned round as the loop that it is."""
+        node = self.outcome.flow.turned[loop].node
+        assert node is not None
+        names = {tensor: name for tensor, name in self._matrix_names.items() if tensor is not node}
+        return matrix_formula(node, names)
+
+    def _turned_round(self, loop: Tensor) -> TensorStep:
+        name, made = self._turned[loop], self._recurrence(loop)
+        return self._step("recurrence turned round", loop, name, made, equation(name, made))
 
     def _used(self) -> set[Tensor]:
         """The named nodes that some shown formula needs."""
-        found = {let.node for let in self._shown} | set(self._read)
+        found = {let.node for let in self._shown} | set(self._read) | set(self._turned)
         for node in reversed(self._named):
             if node in found or node is self.y or node.name is not None:
                 found.add(node)
@@ -247,7 +284,10 @@ class TensorDerivation(Derivation):
         for node in self.order:
             if node.inputs and node in self.outcome.flow.reaching:
                 found += self._definition(node)
+        loops = list(self._turned)
         for let in self.lets:
+            while loops and self._place[loops[0]] > self._place[let.node]:
+                found.append(self._turned_round(loops.pop(0)))
             found += self._derived(let)
         if self.errors:
             found = [replace(s, error=e) for s, e in zip(found, self.errors, strict=True)]

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from graphc.errors import UnsupportedError
 from graphc.ir.dimension import Shape
 from graphc.ir.dtype import is_float
 from graphc.ir.origin import inheriting, user_location
 from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import depends_on, topological_order
 from graphc.ops.elementwise import astype
+from graphc.ops.loop import Loop
 from graphc.symbolic.index.composition import Flow, Mode, budget_error
 from graphc.symbolic.index.elimination import eliminated
 from graphc.symbolic.index.forms import index
 from graphc.symbolic.index.known_sums import Assumption
-from graphc.symbolic.index.loops import loop_cotangents
-from graphc.symbolic.index.raising import TermRaiser
+from graphc.symbolic.index.lets import Let
+from graphc.symbolic.index.loop_parts import Pieces, part_of
+from graphc.symbolic.index.loops import turned_round
+from graphc.symbolic.index.raising import Raised, TermRaiser
+from graphc.symbolic.index.risk import certain
 from graphc.symbolic.index.simplification import Simplifier
 from graphc.symbolic.index.terms import Read, Term
 
@@ -33,19 +36,6 @@ FULL_WANTED, CUTS, SHORT_NODES, SHORT_PRODUCTS, SHORT_TERMS = 6, 40, 24, 3, 8
 
 
 @dataclass(frozen=True, eq=False)
-class Let:
-    """One derivative ∂output/∂node: the terms as composed, with deltas eliminated, simplified; the graph."""
-
-    node: Tensor
-    composed: tuple[Term, ...]
-    eliminated: tuple[Term, ...]
-    simplified: tuple[Term, ...]
-    rules: tuple[str, ...]
-    tensor: Tensor
-    guarding: bool
-
-
-@dataclass(frozen=True, eq=False)
 class Outcome:
     """The lets in the order in which they were found, the mode, and what could not be raised."""
 
@@ -56,7 +46,12 @@ class Outcome:
 
 
 class Engine:
-    """Derives lets from the outputs down to the wanted nodes."""
+    """Derives lets from the outputs down to the wanted nodes.
+
+    ``outputs`` come with their cotangents, or one alone with None, which is derived itself: by all of its
+    elements at once where ``prefix`` is its shape. ``guarding`` are the outputs in whose cotangents a zero
+    was chosen.
+    """
 
     def __init__(
         self,
@@ -66,9 +61,11 @@ class Engine:
         budget: int = BUDGET,
         prefix: Shape = (),
         assume: Iterable[Assumption] = (),
+        guarding: Collection[Tensor] = (),
     ) -> None:
         order = topological_order(outputs)
         self._outputs = dict(outputs)
+        self._guarding = guarding
         self._wrt = list(dict.fromkeys(wrt))
         below = set(order)
         moving = depends_on(order, [w for w in self._wrt if w in below])
@@ -76,6 +73,7 @@ class Engine:
         self._flow = Flow(order, active, [o for o in outputs if o in active], prefix)
         self._prefix = prefix
         self._simplifier = Simplifier(order, assume)
+        self._certain = certain(order)
         self._order = {n: i for i, n in enumerate(order)}
         self._wanted = [w for w in self._wrt if w in self._flow.reaching]
         self._budget = budget
@@ -119,20 +117,36 @@ class Engine:
         lets: dict[Tensor, Let] = {}
         reads: dict[Tensor, Read | None] = {}
         for output, cotangent in self._outputs.items():
-            if output in self._flow.differentials or output in set(self._wrt):
-                names = self._flow.variables(output)
-                reads[output] = None if cotangent is None else Read(cotangent, index(names))
-            if output in self._flow.loops and cotangent is not None:
-                self._turn_round(output, cotangent)
-        for node in sorted(needed, key=self._order.__getitem__, reverse=True):
-            stops = needed[node]
+            names = index(self._flow.variables(output))
+            reads[output] = None if cotangent is None else Read(cotangent, names, output in self._guarding)
+        wanted, given = set(self._wrt), {o for o in self._outputs if o in self._flow.loops}
+        for node in sorted(needed.keys() | given, key=self._order.__getitem__, reverse=True):
+            stops = needed.get(node, set())
             self._check_growth(node, stops)
-            let = self._let(node, stops, self._flow.composed(node, stops, reads))
-            lets[node] = let
+            # What reads one part of a loop's result needs no derivative by the whole.
+            apart: Set[Tensor] = set() if node in wanted else self._flow.parts.get(node, set())
+            composed = self._flow.composed(node, stops, reads, apart)
             if node in self._flow.loops:
-                self._turn_round(node, let.tensor)
-            reads[node] = Read(let.tensor, index(self._flow.variables(node)), let.guarding)
+                pieces = Pieces(Loop(node), self._prefix)
+                for part in sorted(apart, key=self._order.__getitem__):
+                    place = part_of(part)
+                    assert place is not None
+                    pieces.put(place, self._given(part, reads))
+                if composed:
+                    lets[node] = self._let(node, stops, composed)
+                    pieces.put_whole(lets[node].raised)
+                self._turn_round(pieces)
+            else:
+                lets[node] = let = self._let(node, stops, composed)
+                reads[node] = Read(let.tensor, index(self._flow.variables(node)), let.guarding)
         return Outcome(lets, self.mode, tuple(dict.fromkeys(self._residue)), self._flow)
+
+    def _given(self, node: Tensor, reads: Mapping[Tensor, Read | None]) -> Raised:
+        """The derivative by a cut; of the output itself it is 1 where the indices are the same."""
+        read = reads[node]
+        if read is None:
+            return self._let(node, set(), self._flow.composed(node, set(), reads)).raised
+        return Raised(read.tensor, read.guarding)
 
     def _needed(self, mode: Mode) -> dict[Tensor, set[Tensor]]:
         """The nodes whose derivative gets a name, with the cuts next above each."""
@@ -148,23 +162,21 @@ class Engine:
             stack += [s for s in stops if s not in self._flow.outputs or self._flow.users(s)]
         return needed
 
-    def _turn_round(self, loop: Tensor, cotangent: Tensor) -> None:
+    def _turn_round(self, pieces: Pieces) -> None:
         """Derive a loop: the step by this engine, the loop over it by the recurrence turned round."""
-        if self._prefix:
-            raise UnsupportedError(
-                "a Jacobian through a loop is not derived", op="symbolic.jacobian", location=loop.location,
-                remedy="derive a scalar of it, or the product with a cotangent: gc.symbolic.vjp",
-            )  # fmt: skip
+        loop = pieces.loop.node
 
-        def derive(seeds: Mapping[Tensor, Tensor], wrt: Sequence[Tensor]) -> Mapping[Tensor, Tensor]:
-            inner = Engine(seeds, wrt, "everywhere", self._budget)
+        def derive(
+            seeds: Mapping[Tensor, Tensor], guarding: Collection[Tensor], wrt: Sequence[Tensor]
+        ) -> Mapping[Tensor, Let]:
+            inner = Engine(seeds, wrt, "everywhere", self._budget, self._prefix, guarding=guarding)
             outcome = inner.outcome()
             self._residue += outcome.residue
-            return {n: let.tensor for n, let in outcome.lets.items()}
+            return outcome.lets
 
         wanted = [p for p, i in enumerate(loop.inputs) if i in self._flow.reaching and i in self._moving]
         with inheriting(loop.origins, "backward"):
-            self._flow.loop_cotangents[loop] = loop_cotangents(loop, cotangent, wanted, derive)
+            self._flow.turned[loop] = turned_round(pieces, wanted, derive)
 
     def _let(self, node: Tensor, stops: set[Tensor], composed: Sequence[Term]) -> Let:
         left: list[Term] = []
@@ -177,7 +189,7 @@ class Engine:
         shape = (*self._prefix, *node.shape)
         simple = self._simplifier.simplified(left, shape, self._flow.above(node, stops))
         rules += simple.rules
-        raiser = TermRaiser(node.dtype)
+        raiser = TermRaiser(node.dtype, self._certain)
         with inheriting(node.origins, "backward"):
             raised = raiser.tensor(simple.terms, shape)
             tensor = astype(raised.tensor, node.dtype)

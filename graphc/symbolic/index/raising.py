@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sympy
@@ -35,10 +35,13 @@ class Raised:
 
 
 class TermRaiser:
-    """Builds the graph of sums; ``residue`` says what no op expresses and runs as index code."""
+    """Builds the graph of sums; ``residue`` says what no op expresses and runs as index code.
 
-    def __init__(self, dtype: DType) -> None:
-        self._dtype = dtype
+    Beside zeros that were chosen, all but the tensors ``certain`` may be infinite or undefined.
+    """
+
+    def __init__(self, dtype: DType, certain: Set[Tensor] = frozenset()) -> None:
+        self._dtype, self._certain = dtype, certain
         self._views = Views(dtype)
 
     @property
@@ -88,6 +91,14 @@ class TermRaiser:
         found = as_transposed_convolution(reads, term.target, shape, gone, self._views)
         return None if found is None else scaled(found, term.constant)
 
+    def factor(self, atom: Atom, exponent: int) -> Grid:
+        """A power of a factor that is no condition, over its own indices."""
+        operand = self._operand(atom, exponent, ())
+        if operand.grid is not None:
+            return operand.grid
+        assert operand.read is not None
+        return self._views.grid(operand.read, ())
+
     # -- one term ------------------------------------------------------------------------------------
     def grid(self, terms: Sequence[Term], axes: Sequence[Variable]) -> Grid:
         """A sum of terms without targets, as a grid over (some of) these axes."""
@@ -103,7 +114,7 @@ class TermRaiser:
         absorbed = _absorbed(term, guards)
         masks = sorted((g for g in guards if g not in absorbed), key=repr)
         constant_ = term.constant
-        operands = [self._operand(a, n, guards) for a, n in term.factors]
+        operands = self._guarded([(self._operand(a, n, guards), a) for a, n in term.factors])
         present = frozenset().union(*[o.variables for o in operands], *[m.value.variables for m in masks])
         summed = [v for v in term.bound if v not in axes]
         for v in summed:
@@ -123,6 +134,15 @@ class TermRaiser:
         if found is None:
             found = Grid(filled(1.0, self._dtype), ())
         return Grid(scaled(found.tensor, constant_), found.axes), guarding
+
+    def _guarded(self, factors: Sequence[tuple[Operand, Atom]]) -> list[Operand]:
+        """The operands; beside one that guards, all that may be infinite or undefined are risky."""
+        if not any(operand.guarding for operand, _ in factors):
+            return [operand for operand, _ in factors]
+        return [
+            replace(o, risky=o.risky or any(r.tensor not in self._certain for r in reads_of([atom])))
+            for o, atom in factors
+        ]
 
     def _ones(self, variables: Iterable[Variable]) -> Grid:
         axes = tuple(dict.fromkeys(variables))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import permutations, product
 from math import factorial, prod
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import sympy
 
@@ -111,6 +111,7 @@ class Bracket:
 
 
 Atom: TypeAlias = "Read | Call | Bracket"
+Base = TypeVar("Base")
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,9 +213,9 @@ class Term:
         return canonical(self.factors, self.guards, self.target, self.bound)[0]
 
 
-def multiplied(factors: Iterable[tuple[Atom, int]]) -> tuple[tuple[Atom, int], ...]:
+def multiplied(factors: Iterable[tuple[Base, int]]) -> tuple[tuple[Base, int], ...]:
     """The factors with exponents of equal ones added; what cancels is left out."""
-    found: dict[Atom, int] = {}
+    found: dict[Base, int] = {}
     for atom, exponent in factors:
         found[atom] = found.get(atom, 0) + exponent
     return tuple([(a, n) for a, n in found.items() if n])
