@@ -110,7 +110,7 @@ def compile(
         updates=bool(plan.graph.updates),
         seed=seed,
         threads=_thread_count(threads),
-        one_blas_thread=tiled and _has_products(with_bodies(plan.order)),
+        blas=_blas(with_bodies(plan.order), tiled),
         stats=stats,
         explanation=lambda: explain(records, stats),
     )
@@ -128,14 +128,14 @@ def _symbolic_sizes(nodes: Iterable[Tensor]) -> tuple[Dim, ...]:
 _SMALL_PRODUCT = 1 << 17
 
 
-def _has_products(nodes: Iterable[Tensor]) -> bool:
-    """Whether there are matrix products that BLAS may spread over threads."""
+def _blas(nodes: Iterable[Tensor], tiled: bool) -> str:
+    """How matrix products run: "freely" where there is none that BLAS would spread over threads."""
     for node in nodes:
         if node.op.family == "linear algebra":
             count = element_count([*node.shape, *node.inputs[0].shape[-1:]])
             if not isinstance(count, int) or count > _SMALL_PRODUCT:
-                return True
-    return False
+                return "one" if tiled else "some"
+    return "freely"
 
 
 def _thread_count(threads: int | None) -> int | None:

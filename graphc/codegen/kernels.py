@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.codegen.threads import in_tiles
+from graphc.codegen.threads import in_tiles, tile_rows
 from graphc.ops.erf import erf
 
 _BLOCK = 8192  # elements a pass of erf works on, so that its temporaries stay in cache
@@ -139,6 +139,7 @@ def check_finite(value, op, where, infinities):  # type: ignore[no-untyped-def]
 KERNELS: dict[str, Callable[..., Any]] = {
     "erf_into": erf_into,
     "in_tiles": in_tiles,
+    "tile_rows": tile_rows,
     "view": view,
     "window_view": window_view,
     "fold_into": fold_into,

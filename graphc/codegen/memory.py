@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from graphc.codegen.emitters import EMITTERS
 from graphc.codegen.schedule import Schedule, results_of
+from graphc.codegen.threads import tile_rows
 from graphc.codegen.tiling.region import Region, Result
 from graphc.codegen.tiling.sizes import TILE_ROWS
 from graphc.codegen.views import is_contiguous, is_view, owner
@@ -71,7 +72,7 @@ class Plan:
     @property
     def tiles(self) -> tuple[TileMemory, ...]:
         """What each region's threads have of their own."""
-        return tuple([TileMemory(r.rows, r.count, p.block_sizes) for r, p in self.regions.items()])
+        return tuple([TileMemory(r.rows, r.tiles.most, p.block_sizes) for r, p in self.regions.items()])
 
 
 @dataclass(frozen=True)
@@ -79,14 +80,14 @@ class TileMemory:
     """The buffers of a region's threads: ``block_sizes`` are those of one tile."""
 
     rows: Dim
-    count: Dim
+    most: int
     block_sizes: tuple[tuple[Dim, ...], ...]
 
     def bytes(self, sizes: Mapping[str, int], threads: int) -> int:
         """Bytes on so many threads at these symbolic sizes."""
-        known = {s.name: sizes.get(s.name, SIZE_HINT) for s in symbols_of([self.rows, self.count])}
-        rows, count = evaluate_dim(self.rows, known), evaluate_dim(self.count, known)
-        tile = -(-rows // max(1, count))
+        known = {s.name: sizes.get(s.name, SIZE_HINT) for s in symbols_of([self.rows])}
+        rows = evaluate_dim(self.rows, known)
+        tile = tile_rows(rows, self.most)
         tiles = -(-rows // tile) if tile else 0
         return min(tiles, threads) * total_bytes(self.block_sizes, {**sizes, TILE_ROWS: tile})
 
@@ -222,7 +223,7 @@ class _Planner:
             if node not in self.fresh and node not in self.in_parameter:
                 self.block[node] = self._take(node.shape, node.dtype)
             if result.part is None:
-                shape = (region.count, *node.shape)
+                shape = (region.tiles.count, *node.shape)
                 self.parts[node] = (self._take(shape, node.dtype), shape, node.dtype)
         for block, _, _ in [self.parts[r.outside] for r in region.results if r.part is None]:
             self._release(block)

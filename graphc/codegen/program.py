@@ -26,7 +26,7 @@ _RESERVED = (
     "np", "params", "buffers", "seed", "call", "constants", "compute", "workspace", "view", "erf_into",
     "check_index", "check_finite", "random_generator", "block", "window_view", "fold_into", "max_pool_into",
     "window_index_into",
-    "in_tiles", "tile_number", "first_row", "end_row",
+    "in_tiles", "tile_rows", "tile_number", "first_row", "end_row",
 )  # fmt: skip
 
 

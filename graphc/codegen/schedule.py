@@ -81,8 +81,7 @@ def _region(run: Run, order: Sequence[Tensor], graph: Graph) -> Region:
     members = set(run.nodes)
     used = {owner(o) for o in graph.roots}
     used |= {owner(i) for n in order if n not in members for i in n.inputs}
-    count, tile = tiles_of(run.region, run.nodes)
-    return region_of(run.region, run.nodes, used & members, count, tile)
+    return region_of(run.region, run.nodes, used & members, tiles_of(run.region, run.nodes))
 
 
 def _body_graph(loop: Tensor) -> Graph:

@@ -119,7 +119,7 @@ def standalone_source(
         for variable, tensor in zip(arguments, inputs, strict=True)
     )
     modules = [_module(threads, "import itertools")] if "in_tiles" in program.kernels else []
-    called = [name for name in with_dependencies(program.kernels) if name != "in_tiles"]
+    called = [name for name in with_dependencies(program.kernels) if name not in ("in_tiles", "tile_rows")]
     kernels = "\n\n".join([*modules, *map(_kernel, called)])
     if "erf_into" in program.kernels:
         module = inspect.getmodule(erf)

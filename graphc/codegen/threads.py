@@ -153,12 +153,16 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def in_tiles(tile, make, kept, rows, count, sizes, arguments, threads=None):  # type: ignore[no-untyped-def]
-    """``tile(number, first row, end row, buffers, …)`` for all rows, in so many tiles at most; their number.
+def tile_rows(rows: int, most: int) -> int:
+    """The rows of a tile: all in one where they are few, else an even number of tiles that are not longer."""
+    return rows if rows <= most else -(-rows // (2 * -(-rows // (2 * most))))
+
+
+def in_tiles(tile, make, kept, rows, size, sizes, arguments, threads=None):  # type: ignore[no-untyped-def]
+    """``tile(number, first row, end row, buffers, …)`` for all rows, in tiles of ``size``; their number.
 
     ``make(rows, *sizes)`` makes the buffers of a thread; ``kept`` keeps them from call to call, by rows.
     """
-    size = -(-rows // max(1, count))
     tiles = -(-rows // size) if size else 0
     available = min(tiles, (threads or processors()) if ThreadpoolController else 1)
     for some, wanted in ((size, available), (rows - (tiles - 1) * size, min(tiles, 1))):
@@ -174,6 +178,9 @@ def in_tiles(tile, make, kept, rows, count, sizes, arguments, threads=None):  # 
         tile(number, first, end, buffers, *sizes, *arguments)
         free.append(buffers)
 
-    with blas:
-        workers.run(compute, tiles, available)
+    if tiles == 1:
+        compute(0)
+    else:
+        with blas:
+            workers.run(compute, tiles, available)
     return tiles

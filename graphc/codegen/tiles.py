@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from graphc.codegen.emitters import tuple_lines, tuple_source
 from graphc.codegen.names import comment, suggested_name
 from graphc.codegen.tiling.parts import Part
-from graphc.codegen.tiling.region import Region, Result
+from graphc.codegen.tiling.region import Operand, Region, Result
 from graphc.codegen.tiling.sizes import TILE_ROWS
-from graphc.ir.dimension import Dim, symbols_of
+from graphc.ir.dimension import Dim, Shape, symbols_of
 from graphc.ir.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -99,9 +99,15 @@ class RegionWriter:
         part = result.part
         if part.outer == 1:
             return self._rows(target, part)
-        shape = result.outside.shape
-        apart = (*shape[: part.axis], part.outer, self.region.rows, part.inner, *shape[part.axis + 1 :])
-        return f"{target}.reshape({self.writer.shape(apart)})[{':, ' * (part.axis + 1)}first_row:end_row]"
+        rows = f"[{':, ' * (part.axis + 1)}first_row:end_row]"
+        return f"{target}.reshape({self.writer.shape(self._apart(result))}){rows}"
+
+    def _apart(self, tie: Operand | Result) -> Shape:
+        """The shape of a value around with its rows as an axis, where that takes a reshape."""
+        part, shape = tie.part, tie.outside.shape
+        if part is None or part.outer == 1:
+            return ()
+        return (*shape[: part.axis], part.outer, self.region.rows, part.inner, *shape[part.axis + 1 :])
 
     def _shaped(self, body: Writer, result: Result) -> str:
         """A tile's value in the shape of its place."""
@@ -110,7 +116,7 @@ class RegionWriter:
         if part is None or part.outer == 1:
             return value
         shape = result.outside.shape
-        apart = (*shape[: part.axis], part.outer, self.region.tile, part.inner, *shape[part.axis + 1 :])
+        apart = (*shape[: part.axis], part.outer, self.region.tiles.rows, part.inner, *shape[part.axis + 1 :])
         return f"{value}.reshape({body.shape(apart)})"
 
     # -- text ----------------------------------------------------------------------------------------
@@ -118,8 +124,19 @@ class RegionWriter:
         """The symbolic sizes of the body, but for that of the tile, and their variables."""
         used = symbols_of([s for n in self.schedule.order for s in n.shape])
         values = symbols_of([n.attrs["value"] for n in self.schedule.order if n.op.name == "dimension"])
-        names = dict.fromkeys(s.name for s in (*used, *values) if s.name != TILE_ROWS)
+        ties: list[Operand | Result] = [*self.region.operands, *self.region.results]
+        around = symbols_of([s for t in ties for s in self._apart(t)])
+        around += symbols_of([t.part.inner for t in ties if t.part is not None])
+        names = dict.fromkeys(s.name for s in (*used, *values, *around) if s.name != TILE_ROWS)
         return {name: self.module.symbols[name] for name in names}
+
+    def _tile_rows(self) -> str:
+        """The rows of a tile in the call."""
+        most = self.region.tiles.most
+        if isinstance(self.region.rows, int):
+            return str(most)
+        self.module.kernels.setdefault("tile_rows")
+        return f"tile_rows({self.writer.size(self.region.rows)}, {most})"
 
     def _append(self, body: Writer, sizes: dict[str, str]) -> None:
         rows = self.module.symbols[TILE_ROWS]
@@ -147,17 +164,17 @@ class RegionWriter:
         given = tuple_source([*sizes.values()]) if sizes else "()"
         call = (
             f"in_tiles({self.name}, {self.name}_buffers, {kept}, {writer.size(region.rows)}, "
-            f"{writer.size(region.count)}, {given}, "
+            f"{self._tile_rows()}, {given}, "
         )
         if sizes:
             writer.sizes_in_compute = True
-        even = isinstance(region.tile, int)
+        even = isinstance(region.tiles.rows, int)
         sums = [(r, t) for r, t in zip(region.results, targets, strict=True) if r.part is None]
         if sums and not even:
             tiles = self.module.names.unique("tiles")
             call = f"{tiles} = {call}"
         if even:
-            writer.emit(f"# {region.count} tiles of {region.tile} rows", None)
+            writer.emit(f"# {region.tiles.count} tiles of {region.tiles.rows} rows", None)
         for text in tuple_lines(call, [*self.parameters], ")"):
             writer.emit(text, None)
         for result, parts in sums:

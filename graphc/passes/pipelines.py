@@ -20,8 +20,8 @@ from graphc.passes.loop_values import LoopValues
 from graphc.passes.lowering import Lowering
 from graphc.passes.pooling_lowering import lowered_max_pool
 from graphc.passes.pooling_masks import PoolingMasks
-from graphc.passes.transposes import Transposes
 from graphc.passes.selections import Selections
+from graphc.passes.transposes import Transposes
 from graphc.passes.window_sums import WindowSums
 from graphc.rewrite import rules
 from graphc.rewrite.engine import Rewriting

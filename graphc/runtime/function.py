@@ -39,8 +39,9 @@ class Compiled:
     """What a function is made of: plain data, so that it can be pickled.
 
     ``sizes`` are the symbolic sizes of all arrays of the program, checked not to be negative where
-    new sizes arrive; ``labels`` name the outputs. ``threads`` is how many it may use (None: all); with
-    ``one_blas_thread`` products run on one thread each, so that no bit of a result hangs on their number.
+    new sizes arrive; ``labels`` name the outputs. ``threads`` is how many it may use (None: all). ``blas``
+    says how matrix products run: on "one" thread each, so that no bit of a result hangs on their number, on
+    "some" threads, as many as it may use, or "freely".
     """
 
     source: str
@@ -56,7 +57,7 @@ class Compiled:
     updates: bool
     seed: int
     threads: int | None
-    one_blas_thread: bool
+    blas: str
     stats: Mapping[str, Any]
     explanation: Callable[[], str]
 
@@ -159,9 +160,9 @@ class Function:
             scalar |= {"params": store, "arguments": compiled.arguments, "array_entry": entry}
             _execute(scalar_entry_source(compiled.arguments), scalar, "entry")
             entry = scalar["entry"]
-        if compiled.one_blas_thread:
+        if compiled.blas == "one":
             entry = _with_one_blas_thread(entry)
-        elif compiled.threads is not None:
+        elif compiled.blas == "some" and compiled.threads is not None:
             entry = _with_threads(entry, compiled.threads)
         if compiled.updates:
             entry = _one_at_a_time(entry, self.params)
@@ -249,7 +250,7 @@ class Function:
             params = deepcopy(self.params)
         compiled = replace(
             self._compiled, source=source, scalar_source=None, threads=threads,
-            one_blas_thread=threads == 1 or self._compiled.one_blas_thread,
+            blas="one" if threads == 1 else self._compiled.blas,
         )  # fmt: skip
         return Function(compiled, params, self.calls, given)
 

@@ -8,7 +8,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import graphc as gc
-from graphc.codegen.threads import Workers, blas, in_tiles
+from graphc.codegen.threads import Workers, blas, in_tiles, tile_rows
 
 
 def blas_threads() -> list[int]:
@@ -16,9 +16,9 @@ def blas_threads() -> list[int]:
 
 
 @pytest.mark.parametrize("rows", [0, 1, 5, 6, 64, 65])
-@pytest.mark.parametrize("count", [1, 2, 3, 8])
+@pytest.mark.parametrize("most", [1, 2, 3, 8, 100])
 @pytest.mark.parametrize("threads", [1, 2, 5])
-def test_every_row_is_in_one_tile(rows, count, threads) -> None:
+def test_every_row_is_in_one_tile(rows, most, threads) -> None:
     seen = np.zeros(rows, int)
     sizes = []
 
@@ -30,9 +30,10 @@ def test_every_row_is_in_one_tile(rows, count, threads) -> None:
 
     kept: dict[int, list[np.ndarray]] = {}
     for _ in range(2):
-        tiles = in_tiles(tile, np.empty, kept, rows, count, (), (), threads=threads)
+        tiles = in_tiles(tile, np.empty, kept, rows, tile_rows(rows, most), (), (), threads=threads)
     assert (seen == 2).all()
-    assert tiles <= count and tiles * 2 == len(sizes)
+    assert tiles * 2 == len(sizes) and max(sizes, default=0) <= most
+    assert tiles < 2 if rows <= most else tiles <= 2 * -(-rows // (2 * most))
     assert len(set(sizes)) <= 2
     assert sum(map(len, kept.values())) <= threads + 1
 
@@ -46,7 +47,7 @@ def test_an_error_stops_the_tiles_and_reaches_the_caller() -> None:
             raise ValueError("tile 3")
 
     with pytest.raises(ValueError, match="tile 3"):
-        in_tiles(tile, np.empty, {}, 1000, 1000, (), (), threads=2)
+        in_tiles(tile, np.empty, {}, 1000, 1, (), (), threads=2)
     assert len(begun) < 1000
 
 
@@ -54,7 +55,7 @@ def test_products_run_on_one_thread_inside_and_as_before_outside() -> None:
     with threadpool_limits(2, "blas"):
         before = blas_threads()
         inside = []
-        in_tiles(lambda *_: inside.append(blas_threads()), np.empty, {}, 4, 4, (), (), threads=2)
+        in_tiles(lambda *_: inside.append(blas_threads()), np.empty, {}, 4, 1, (), (), threads=2)
         assert all(set(found) == {1} for found in inside)
         with blas, blas:
             assert set(blas_threads()) == {1}
@@ -92,14 +93,14 @@ def test_a_job_inside_a_job_ends() -> None:
 
 def _in_child(results: "multiprocessing.SimpleQueue[int]") -> None:
     total: list[int] = []
-    in_tiles(lambda number, *_: total.append(number), np.empty, {}, 8, 8, (), (), threads=2)
+    in_tiles(lambda number, *_: total.append(number), np.empty, {}, 8, 1, (), (), threads=2)
     results.put(sum(total))
 
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_process_has_threads_of_its_own() -> None:
-    in_tiles(lambda *_: None, np.empty, {}, 8, 8, (), (), threads=2)
+    in_tiles(lambda *_: None, np.empty, {}, 8, 1, (), (), threads=2)
     context = multiprocessing.get_context("fork")
     results = context.SimpleQueue()
     child = context.Process(target=_in_child, args=(results,))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from graphc.codegen.names import suggested_name
 from graphc.codegen.tiling.growth import Growth
 from graphc.codegen.tiling.parts import Part, attrs_for, needs
+from graphc.codegen.tiling.sizes import Tiles
 from graphc.codegen.views import is_view, owner
 from graphc.ir.dimension import Dim, same_shape
 from graphc.ir.graph import Graph
@@ -37,13 +38,11 @@ class Result:
 class Region:
     """Steps that run in tiles of some rows.
 
-    ``rows`` is how many there are; ``count`` the number of tiles planned for, ``tile`` the rows of each
-    inside the body: a number where all tiles have as many, else a symbol, since the last may have fewer.
+    ``rows`` is how many there are; ``body`` is the graph of a tile.
     """
 
     rows: Dim
-    count: Dim
-    tile: Dim
+    tiles: Tiles
     body: Graph
     operands: tuple[Operand, ...]
     results: tuple[Result, ...]
@@ -59,9 +58,9 @@ class Region:
         return tuple([r.outside for r in self.results])
 
 
-def region_of(growth: Growth, order: Sequence[Tensor], used: Set[Tensor], count: Dim, tile: Dim) -> Region:
+def region_of(growth: Growth, order: Sequence[Tensor], used: Set[Tensor], tiles: Tiles) -> Region:
     """The region with the nodes of ``order``; ``used`` are those the graph around reads."""
-    body = _Body(growth, tile)
+    body = _Body(growth, tiles.rows)
     for node in order:
         if node in growth.split:
             body.add(node, growth.split[node])
@@ -75,7 +74,7 @@ def region_of(growth: Growth, order: Sequence[Tensor], used: Set[Tensor], count:
     read = set(graph.nodes)
     operands = tuple([o for o in operands if o.inside in read])
     graph = Graph(tuple([o.inside for o in operands]), graph.outputs)
-    return Region(growth.rows, count, tile, graph, operands, results)
+    return Region(growth.rows, tiles, graph, operands, results)
 
 
 class _Body:

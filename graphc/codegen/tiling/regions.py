@@ -15,6 +15,8 @@ from graphc.ir.traversal import users
 
 # A region with less work than this many nanoseconds is not worth waking a thread for.
 LEAST = 150_000.0
+# How much larger than the hint a size known only at the call may well be: few rows in one tile cost little.
+_LARGER = 16
 # How many sources and how many steps a region is tried to begin at; the share of the work that is enough.
 _SOURCES, _STEPS, _ENOUGH = 4, 3, 0.8
 
@@ -55,13 +57,14 @@ def runs(order: Sequence[Tensor], roots: Iterable[Tensor]) -> list[Run]:
 def _best(nodes: Sequence[Tensor], costs: Mapping[Tensor, float]) -> Growth | None:
     """The region with the most work; None where none has enough."""
     total = sum([costs[n] for n in nodes])
-    if total < LEAST:
+    if total * _LARGER < LEAST:
         return None
-    best, most = None, LEAST
+    best, most = None, 0.0
     for seed, part, rows in _seeds(nodes, costs):
         region = grown(nodes, seed, part, rows)
         work = sum([costs[n] for n in (*region.split, *region.summed)])
-        if work > most:
+        least = LEAST if isinstance(rows, int) else LEAST / _LARGER
+        if work > max(most, least):
             best, most = region, work
             if work > _ENOUGH * total:
                 break

@@ -8,6 +8,7 @@ for that and for its values to stay in cache.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from graphc.codegen.tiling.growth import SIZE_HINT, Growth, element_hint
 from graphc.codegen.tiling.work import estimated_nanoseconds
@@ -24,18 +25,29 @@ _CALL = 1_000.0  # nanoseconds of a step's call that is not its work
 _OVERHEAD = 0.05  # the share of a tile's time that calls may take
 
 
-def tiles_of(region: Growth, nodes: Sequence[Tensor]) -> tuple[Dim, Dim]:
-    """The number of tiles and the rows of one: a symbol where the last may have fewer."""
+@dataclass(frozen=True)
+class Tiles:
+    """``count`` tiles at most, of at most ``most`` rows each.
+
+    ``rows`` is how many one has: a number where all have as many, else a symbol, as the last may have fewer.
+    """
+
+    count: Dim
+    most: int
+    rows: Dim
+
+
+def tiles_of(region: Growth, nodes: Sequence[Tensor]) -> Tiles:
+    """The tiles of a region."""
     rows = region.rows
     most = _rows_of_a_tile(region, nodes)
     if isinstance(rows, int):
-        pairs = -(-rows // (2 * most))
-        count = min(rows, 2 * pairs)
+        count = min(rows, 2 * -(-rows // (2 * most)))
         even = next((k for k in range(count, 2 * count) if rows % k == 0), None)
         if even is not None:
-            return even, rows // even
-        return count, symbol(TILE_ROWS)
-    return simplified(2 * floor_div(rows + (2 * most - 1), 2 * most)), symbol(TILE_ROWS)
+            return Tiles(even, rows // even, rows // even)
+        return Tiles(count, -(-rows // count), symbol(TILE_ROWS))
+    return Tiles(simplified(2 * floor_div(rows + (2 * most - 1), 2 * most)), most, symbol(TILE_ROWS))
 
 
 def _rows_of_a_tile(region: Growth, nodes: Sequence[Tensor]) -> int:
