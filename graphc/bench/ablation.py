@@ -56,7 +56,7 @@ def ablated(workload: Workload, seconds: float, small: bool = False) -> Ablation
         except Exception as error:  # whatever the rest of the compiler raises without it
             needed[name] = f"{type(error).__name__}: {error}"
             continue
-        check(workload, f"graphc without {name}", found, "graphc", expected)
+        check(workload, f"graphc without {name}", found, "graphc", expected, workload.tolerance)
         steps[name] = step
     timings = interleaved(steps, seconds)
     whole = timings.pop("")

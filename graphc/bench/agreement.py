@@ -8,13 +8,8 @@ import numpy as np
 
 import graphc as gc
 from graphc.bench.peers.own import declared
-from graphc.bench.workload import Array, Data, Workload
+from graphc.bench.workload import TOLERANCE, Array, Data, Workload
 from graphc.errors import GraphError
-
-# Of ‖a − b‖ / ‖b‖, in float32: sums of 10⁵ terms in another order differ by 10⁻⁶ or so. It is a norm over the
-# whole array because a rounding error can put one element on the other side of a ReLU's kink, or give a
-# pooling window another maximum.
-TOLERANCE = 1e-4
 
 
 class DisagreementError(GraphError):
@@ -31,9 +26,14 @@ def distance(a: Array, b: Array) -> float:
 
 
 def check(
-    workload: Workload, name: str, found: Sequence[Array], reference: str, expected: Sequence[Array]
+    workload: Workload,
+    name: str,
+    found: Sequence[Array],
+    reference: str,
+    expected: Sequence[Array],
+    tolerance: float = TOLERANCE,
 ) -> float:
-    """The greatest distance of all results; DisagreementError above ``TOLERANCE`` or for other shapes."""
+    """The greatest distance of all results; DisagreementError above ``tolerance`` or for other shapes."""
     greatest = 0.0
     for what, a, b in zip(("the value", *workload.wrt), found, expected, strict=True):
         if a.shape != b.shape:
@@ -43,10 +43,10 @@ def check(
                 remedy=f"make the forms of {workload.name} compute the same",
             )
         apart = distance(a, b)
-        if not apart <= TOLERANCE:
+        if not apart <= tolerance:
             raise DisagreementError(
                 f"{name} and {reference} do not compute the same {workload.name}: {what} differs by "
-                f"{apart:.2g} of its norm, where {TOLERANCE:g} is allowed",
+                f"{apart:.2g} of its norm, where {tolerance:g} is allowed",
                 op="bench",
                 remedy="times of different numbers say nothing: look at the forms first",
             )

@@ -114,13 +114,18 @@ def cross_entropy(logits: Array, labels: Array) -> tuple[Any, Array]:
 
 def normalization(x: Array, eps: float = 1e-5) -> tuple[Array, Array]:
     """Rows less their mean, over their deviation, and one over the deviation."""
-    centred = x - x.mean(axis=-1, keepdims=True)
-    inverse = 1 / np.sqrt(np.mean(centred * centred, axis=-1, keepdims=True) + eps)
+    width = x.shape[-1]
+    centred = x - (x @ np.full((width, 1), 1 / width, x.dtype))
+    inverse = 1 / np.sqrt(np.einsum("ij,ij->i", centred, centred)[:, None] / width + eps)
     centred *= inverse
     return centred, inverse
 
 
 def normalization_gradient(g: Array, normalized: Array, inverse: Array) -> Array:
     """The gradient by the rows that were normalised."""
-    along = np.mean(g * normalized, axis=-1, keepdims=True)
-    return inverse * (g - g.mean(axis=-1, keepdims=True) - normalized * along)  # type: ignore[no-any-return]
+    width = g.shape[-1]
+    by_x: Array = normalized * (np.einsum("ij,ij->i", g, normalized)[:, None] / -width)
+    by_x += g
+    by_x -= g @ np.full((width, 1), 1 / width, g.dtype)
+    by_x *= inverse
+    return by_x

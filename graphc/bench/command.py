@@ -141,7 +141,7 @@ def _peaks(
 
 
 def _compiler_tables(report: Report, smoke: bool) -> None:
-    rows = depth_rows((1_000, 10_000) if smoke else (1_000, 10_000, 100_000))
+    rows = depth_rows((1_000, 3_000) if smoke else (1_000, 10_000, 100_000))
     stages = ["build", "grad", "compile", "draw", "total"]
     report.table(
         "depth", "µs a node of a chain", ["length", "nodes", *stages, "total / shortest"],

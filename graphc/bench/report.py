@@ -15,7 +15,6 @@ from rich.table import Table
 from threadpoolctl import threadpool_info
 
 from graphc.bench.ablation import Ablation
-from graphc.bench.agreement import TOLERANCE
 from graphc.bench.clock import Spread
 from graphc.bench.peers import Peer
 from graphc.bench.runner import Result
@@ -95,7 +94,9 @@ class Report:
             self.console.print(f"{failure.peer} {failure.version} {words}: {failure.reason}", markup=False)
         planned = f"graphc planned {result.planned / _MIB:.3g} MiB."
         if result.fastest is not None:
-            planned += f" Value and gradients differ by {result.apart:.1g} at most (allowed: {TOLERANCE:g})."
+            planned += (
+                f" Value and gradients differ by {result.apart:.1g} at most (allowed: {result.tolerance:g})."
+            )
         self.console.print(planned)
         self.figures.setdefault("workloads", {})[result.workload] = _figures(result)
 
@@ -166,7 +167,7 @@ def _figures(result: Result) -> dict[str, Any]:
         "graphc_to_fastest_peer": None if fastest is None else fastest.ratio.median,
         "quartiles": None if fastest is None else [fastest.ratio.lower, fastest.ratio.upper],
         "apart": result.apart,
-        "tolerance": TOLERANCE,
+        "tolerance": result.tolerance,
         "planned_bytes": result.planned,
         "peers": {
             m.peer: {

@@ -50,6 +50,7 @@ class Result:
     measurements: tuple[Measurement, ...]
     failures: tuple[Failure, ...]
     apart: float
+    tolerance: float
     planned: int
     peaks: dict[str, Peak] = field(default_factory=dict)
 
@@ -96,10 +97,12 @@ def measured(workload: Workload, peers: Sequence[Peer], seconds: float) -> Resul
     for peer in _speaking(workload, peers):
         try:
             started = _start(peer, workload, data)
-            apart = max(apart, check(workload, peer.name, arrays_of(started.step()), "graphc", expected))
+            pairs = [(started.step, expected)]
             if workload.rate is not None:
-                found = arrays_of(peer.prepare(workload, data, None)())
-                apart = max(apart, check(workload, peer.name, found, "graphc", gradients))
+                pairs.append((peer.prepare(workload, data, None), gradients))
+            for step, numbers in pairs:
+                found = arrays_of(step())
+                apart = max(apart, check(workload, peer.name, found, "graphc", numbers, workload.tolerance))
         except Exception as error:  # whatever another library raises
             reason = f"{type(error).__name__}: {error}"
             failures.append(Failure(peer.name, peer.version, reason, isinstance(error, DisagreementError)))
@@ -115,8 +118,9 @@ def measured(workload: Workload, peers: Sequence[Peer], seconds: float) -> Resul
         for s in running
     ]  # fmt: skip
     return Result(
-        workload.name, workload.title, tuple(measurements), tuple(failures), apart, planned_bytes(own.step)
-    )
+        workload.name, workload.title, tuple(measurements), tuple(failures), apart, workload.tolerance,
+        planned_bytes(own.step),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,14 @@ Form = Callable[[Mapping[str, Any]], Any]
 # Arrays enter by name, numbers as floats; a call leaves that gives the value and its gradients.
 ByHand = Callable[[Mapping[str, Any]], Callable[[], list[Any]]]
 
+# How far two peers may be apart, as ‖a − b‖ / ‖b‖ in float32: sums of 10⁵ terms in another order differ by
+# 10⁻⁶ or so.
+TOLERANCE = 1e-4
+# The same where there are many kinks: a rounding error puts some of a million elements on the other side of a
+# ReLU, or gives a pooling window another maximum. k of n change the gradient by about √(k / n) of its norm,
+# however small the error was.
+KINKED = 1e-2
+
 
 @dataclass(frozen=True)
 class Workload:
@@ -24,7 +32,8 @@ class Workload:
     value in each peer's terms, keyed by ``Peer.language``; ``by_hand`` value and gradients in NumPy's,
     with whatever it keeps between calls. Timed is the value with its gradients by the arrays named in
     ``wrt`` (none: the value alone); where ``rate`` is given, a step of training instead: the loss, and each
-    of those arrays less ``rate`` times its gradient, as new arrays.
+    of those arrays less ``rate`` times its gradient, as new arrays. ``tolerance`` is how far apart peers may
+    be at full size.
     """
 
     name: str
@@ -34,6 +43,7 @@ class Workload:
     forms: Mapping[str, Form]
     by_hand: ByHand | None = None
     rate: float | None = None
+    tolerance: float = TOLERANCE
 
     @property
     def languages(self) -> tuple[str, ...]:

@@ -10,7 +10,9 @@ def made_up(name, times, failures=(), peaks=None, planned=3 << 20):
     timings = {peer: Timing(tuple(turns), 10 * len(turns)) for peer, turns in times.items()}
     own = timings["graphc"]
     measurements = [Measurement(peer, "1.2", 0.5, t, own.ratio(t)) for peer, t in timings.items()]
-    return Result(name, f"about {name}", tuple(measurements), tuple(failures), 2e-7, planned, peaks or {})
+    return Result(
+        name, f"about {name}", tuple(measurements), tuple(failures), 2e-7, 1e-4, planned, peaks or {}
+    )
 
 
 # graphc takes twice PyTorch's time, half of JAX's; then a quarter and an eighth.

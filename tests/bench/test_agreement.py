@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from graphc.bench.agreement import TOLERANCE, check, distance
+from graphc.bench.agreement import check, distance
 from graphc.bench.peers import GRAPHC
 from graphc.bench.runner import checked_small, measured
+from graphc.bench.workload import TOLERANCE
 from graphc.bench.workloads import WORKLOADS
 from graphc.errors import GraphError
 
@@ -73,7 +74,8 @@ def test_a_wrong_peer_is_reported_and_not_timed():
 
 def test_a_wrong_step_is_seen_in_its_gradients():
     """A step of training hides an error of its gradients behind the values: these are compared too."""
-    step = replace(WORKLOADS["mlp_small"], data=lambda _: WORKLOADS["mlp_small"].data(True), rate=1e-6)
+    whole = WORKLOADS["mlp_small"]
+    step = replace(whole, data=lambda _: whole.data(True), rate=1e-6, tolerance=TOLERANCE)
     (failure,) = measured(step, [wrong_gradients()], seconds=0.02).failures
     assert "weight1 differs by" in failure.reason and failure.disagrees
 

@@ -14,7 +14,7 @@ import numpy as np
 
 import graphc as gc
 from graphc.bench.by_hand import cross_entropy
-from graphc.bench.workload import Array, Data, Draws, Workload
+from graphc.bench.workload import KINKED, Array, Data, Draws, Workload
 
 _NAMES = ("filter1", "bias1", "filter2", "bias2", "weight3", "bias3", "weight4", "bias4")
 
@@ -181,6 +181,7 @@ LENET = Workload(
     {"graphc": _graphc, "torch": _torch, "jax": _jax},
     _by_hand,
     rate=0.1,
+    tolerance=KINKED,
 )
 LENET_INFERENCE = Workload(
     "lenet_inference",

@@ -11,7 +11,7 @@ import numpy as np
 
 import graphc as gc
 from graphc.bench.by_hand import cross_entropy
-from graphc.bench.workload import Data, Draws, Workload
+from graphc.bench.workload import KINKED, Data, Draws, Workload
 
 _NAMES = ("weight1", "bias1", "weight2", "bias2", "weight3", "bias3")
 
@@ -106,6 +106,7 @@ MLP = Workload(
     _FORMS,
     _by_hand,
     rate=0.1,
+    tolerance=KINKED,
 )
 MLP_SMALL = Workload(
     "mlp_small",
@@ -115,4 +116,5 @@ MLP_SMALL = Workload(
     _FORMS,
     _by_hand,
     rate=0.1,
+    tolerance=KINKED,
 )

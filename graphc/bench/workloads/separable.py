@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 import graphc as gc
-from graphc.bench.workload import Data, Draws, Workload
+from graphc.bench.workload import KINKED, Data, Draws, Workload
 
 _NAMES = ("x", "depthwise", "bias1", "pointwise", "bias2")
 
@@ -100,4 +100,5 @@ SEPARABLE = Workload(
     _NAMES,
     {"graphc": _graphc, "torch": _torch, "jax": _jax},
     _by_hand,
+    tolerance=KINKED,
 )

@@ -13,7 +13,7 @@ import numpy as np
 
 import graphc as gc
 from graphc.bench.by_hand import Convolution, Pooling
-from graphc.bench.workload import Data, Draws, Workload
+from graphc.bench.workload import KINKED, Data, Draws, Workload
 
 _NAMES = ("enter", "bias1", "down", "bias2", "up", "join", "bias3", "leave")
 
@@ -131,4 +131,5 @@ UNET = Workload(
     {"graphc": _graphc, "torch": _torch, "jax": _jax},
     _by_hand,
     rate=0.1,
+    tolerance=KINKED,
 )
