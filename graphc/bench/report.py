@@ -23,6 +23,7 @@ from graphc.bench.summary import geometric_mean, summary
 # A forced kernel or block size changes what is measured.
 _FORCING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 _MIB = 1 << 20
+_ABREAST = 6  # workloads side by side in a table
 
 
 def kernel() -> str:
@@ -114,23 +115,25 @@ class Report:
         self.line("geometric_mean", f"geometric mean of {len(rows)} ratios", round(mean, 4))
 
     def ablation(self, results: Sequence[Ablation]) -> None:
-        """The table of what each pass gains."""
+        """The tables of what each pass gains: passes by rows, some workloads by columns."""
         names = list(dict.fromkeys(name for r in results for name in (*r.ratios, *r.needed)))
-        self.table(
-            "ablation", "Time without each pass / with all; above 1 the pass gains",
-            ["", "all, ms", *names],
-            [
-                [
-                    r.workload, r.milliseconds,
-                    *(r.ratios[n].median if n in r.ratios else "needed" for n in names),
-                ]
-                for r in results
-            ],
-        )  # fmt: skip
-        self.figures["ablation"]["quartiles"] = {
-            r.workload: {name: [s.lower, s.upper] for name, s in r.ratios.items()} for r in results
+        title = "Time without a pass / with all: above 1 it gains"
+        for start in range(0, len(results), _ABREAST):
+            shown = results[start : start + _ABREAST]
+            rows: list[list[Any]] = [["all passes, ms", *(r.milliseconds for r in shown)]]
+            for name in names:
+                ratios = [r.ratios.get(name) for r in shown]
+                rows.append([f"without {name}", *("needed" if s is None else s.median for s in ratios)])
+            self._print(title, ["", *(r.workload for r in shown)], rows)
+        self.figures["ablation"] = {
+            r.workload: {
+                "all_ms": r.milliseconds,
+                "without": {n: s.median for n, s in r.ratios.items()},
+                "quartiles": {n: [s.lower, s.upper] for n, s in r.ratios.items()},
+                "needed": r.needed,
+            }
+            for r in results
         }
-        self.figures["ablation"]["needed"] = {r.workload: r.needed for r in results}
 
     def write(self, path: Path) -> None:
         """All figures as JSON."""

@@ -78,8 +78,9 @@ def test_ablation(tmp_path, small):
     assert command.main(["--ablation", "--work", "dilated", "--seconds", "0.02", "--json", str(file)]) == 0
     figures = json.loads(file.read_text(encoding="utf-8"))
     assert "workloads" not in figures
-    (row,) = figures["ablation"]["rows"]
-    assert row[0] == "dilated" and "lowering" in figures["ablation"]["columns"]
+    found = figures["ablation"]["dilated"]
+    assert "lowering" in {*found["without"], *found["needed"]}
+    assert all(low <= found["without"][name] <= high for name, (low, high) in found["quartiles"].items())
 
 
 def test_unknown_and_missing_peers_are_named(monkeypatch, capsys):
