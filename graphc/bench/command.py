@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(argv)
     # A file or a pipe has no width, and 80 columns are too few for a row with memory.
-    report = Report(Console(width=None if sys.stdout.isatty() else 110))
+    report = Report(Console(width=None if sys.stdout.isatty() else 130))
     peers = installed_peers() if options.peers is None else options.peers
     if options.smoke:  # what is at hand is the check: it compiles nothing
         peers = [p for p in installed_peers() if p in (PYTORCH, NUMPY) or p in peers]

@@ -42,7 +42,10 @@ def picture(results: Sequence[Result]) -> Figure:
     axes = figure.add_subplot()
     axes.axvspan(0, 1, color="#009E73", alpha=0.08, linewidth=0)
     axes.axvline(1, color="#444444", linewidth=1)
-    labelled = set()
+    peers = dict.fromkeys(m.peer for result in results for m in result.measurements[1:])
+    for peer in peers:  # for the legend
+        colour, marker = _STYLES.get(peer, _OTHER)
+        axes.plot([], [], color=colour, marker=marker, linestyle="none", label=peer)
     for row, result in enumerate(results):
         for m in result.measurements[1:]:
             colour, marker = _STYLES.get(m.peer, _OTHER)
@@ -52,9 +55,8 @@ def picture(results: Sequence[Result]) -> Figure:
                 xerr=[[_gap(m.ratio.median, m.ratio.lower)], [_gap(m.ratio.upper, m.ratio.median)]],
                 color=colour, marker=marker, markersize=9 if fastest else 6, linestyle="none", elinewidth=1,
                 markeredgecolor="black" if fastest else colour,
-                label=None if m.peer in labelled else m.peer, zorder=3 if fastest else 2,
+                zorder=3 if fastest else 2,
             )  # fmt: skip
-            labelled.add(m.peer)
     axes.set_xscale("log")
     ratios = [m.ratio for result in results for m in result.measurements[1:]]
     axes.set_xlim(min([r.lower for r in ratios] + [1]) / 1.4, max([r.upper for r in ratios] + [1]) * 1.4)
@@ -64,8 +66,8 @@ def picture(results: Sequence[Result]) -> Figure:
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.set_xlabel("graphc's time / the peer's: left of 1 graphc is faster; black edge: fastest peer")
-    if labelled:
-        figure.legend(loc="outside upper center", ncols=min(len(labelled), 7), frameon=False)
+    if peers:
+        figure.legend(loc="outside upper center", ncols=min(len(peers), 7), frameon=False)
     return figure
 
 

@@ -15,7 +15,7 @@ def prepare(workload: Workload, data: Data, rate: float | None) -> Step:
     gradients = [casadi.gradient(value, v) for v in values]
     function = casadi.Function("f", list(symbols.values()), [value, *stepped(values, gradients, rate)])
     numbers = list(numbers_of(data).values())
-    return lambda: function(*numbers)
+    return lambda: [float(result) for result in function(*numbers)]  # of matrices of one element
 
 
 CASADI = Peer("CasADi", "casadi", "casadi", prepare)
