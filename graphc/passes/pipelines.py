@@ -95,6 +95,17 @@ PIPELINES: dict[str, tuple[Pass, ...]] = {"none": NONE, "exact": EXACT, "default
 TILED = frozenset({"default", "fast"})
 
 
+def pass_names(passes: Sequence[Pass]) -> tuple[str, ...]:
+    """The names of the passes, each once, in order."""
+    return tuple(dict.fromkeys(step.name for step in passes))
+
+
+def without(passes: Sequence[Pass], name: str) -> tuple[Pass, ...]:
+    """The passes less those of this name, in the bodies of loops too: to see what they are good for."""
+    kept = (step for step in passes if step.name != name)
+    return tuple(step.without(name) if isinstance(step, LoopBodies) else step for step in kept)
+
+
 @dataclass(frozen=True, eq=False)
 class PassRecord:
     """What one pass did."""
