@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from graphc.codegen.names import suggested_name
-from graphc.codegen.tiling.growth import Growth
+from graphc.codegen.tiling.growth import Growth, can_split
 from graphc.codegen.tiling.parts import Part, attrs_for, needs
 from graphc.codegen.tiling.sizes import Tiles
 from graphc.codegen.views import is_view, owner
@@ -99,13 +99,22 @@ class _Body:
             return self.inside[node]
         if is_view(node) and (part.outer != 1 or node.op.name == "broadcast_to" or is_view(node.inputs[0])):
             key = (node, part)
-            if key not in self._rebuilt and needs(node, part, self.growth.rows) is not None:
+            if key not in self._rebuilt and self._is_view_of_slices(node, part):
                 self._rebuilt[key] = self._split_view(node, part)
             if key in self._rebuilt:
                 return self._rebuilt[key]
+        assert part.outer == 1, f"rows of {node!r} do not lie together"
         shape = list(node.shape)
         shape[part.axis] = part.size(self.tile)
         return self._operand(node, part, tuple(shape))
+
+    def _is_view_of_slices(self, node: Tensor, part: Part) -> bool:
+        rows = self.growth.rows
+        found = needs(node, part, rows)
+        return found is not None and all(
+            p is None or i in self.inside or can_split(i, p, rows)
+            for i, p in zip(node.inputs, found, strict=True)
+        )
 
     def whole(self, node: Tensor) -> Tensor:
         """A value that is the same for all rows."""

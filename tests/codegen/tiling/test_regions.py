@@ -122,3 +122,12 @@ def test_updates_of_parameters() -> None:
     for _ in range(5):
         np.testing.assert_allclose(step(*arrays), plain(*arrays), rtol=1e-5)
     np.testing.assert_allclose(step.params["w"], plain.params["w"], rtol=1e-5)
+
+
+def test_rows_that_do_not_lie_together_in_what_a_view_is_of() -> None:
+    """A slice of a vector as a matrix is split by columns: the matrix is sliced, not the vector."""
+    v, w = gc.input("v", (2 + 6 * 8,), "float64"), gc.input("w", (6, 5), "float64")
+    matrix = gc.reshape(v[2:], (6, 8))
+    y = gc.exp(gc.transpose(matrix) @ w)
+    assert regions_of([y], [v, w])
+    check([y], [v, w], arrays_for([v, w], 0), 1e-12)
