@@ -7,12 +7,14 @@ for that and for its values to stay in cache.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from graphc.codegen.tiling.growth import SIZE_HINT, Growth, element_hint
+from graphc.codegen.tiling.parts import needs
 from graphc.codegen.tiling.work import estimated_nanoseconds
-from graphc.codegen.views import is_view
+from graphc.codegen.views import is_view, owner
 from graphc.ir.dimension import Dim, floor_div, same, simplified, symbol
 from graphc.ir.tensor import Tensor
 
@@ -71,16 +73,22 @@ def _is_innermost(region: Growth, node: Tensor) -> bool:
 
 
 def _widest(region: Growth, steps: Sequence[Tensor]) -> int:
-    """The most bytes of members that are alive at once."""
-    last = {i: k for k, n in enumerate(steps) for i in n.inputs}
-    live = most = 0
-    ends: dict[int, int] = {}
+    """The most bytes of rows that are alive at once: of members, and of what is read more than once."""
+    uses: dict[Tensor, list[int]] = {n: [k] for k, n in enumerate(steps) if n in region.split}
     for k, node in enumerate(steps):
-        if node in region.split:
-            size = element_hint(node.shape) * node.dtype.itemsize
-            live += size
-            end = last.get(node, k)
-            ends[end] = ends.get(end, 0) + size
-        most = max(most, live)
-        live -= ends.pop(k, 0)
-    return most
+        for operand in _read_by_rows(region, node):
+            uses.setdefault(operand, []).append(k)
+    change = [0] * (len(steps) + 1)
+    for node, at in uses.items():
+        size = element_hint(node.shape) * node.dtype.itemsize
+        change[at[0]] += size
+        change[at[-1] + 1] -= size
+    return max(accumulate(change))
+
+
+def _read_by_rows(region: Growth, node: Tensor) -> Iterator[Tensor]:
+    """The values whose rows a step reads."""
+    parts = needs(node, region.split[node], region.rows) if node in region.split else region.summed[node]
+    for operand, part in zip(node.inputs, parts or (), strict=True):
+        if part is not None:
+            yield owner(operand)
