@@ -12,7 +12,7 @@ from graphc.ir.graph import Graph
 from graphc.ir.verifier import Verifier
 from graphc.passes.common_subexpressions import CommonSubexpressions
 from graphc.passes.constant_folding import ConstantFolding
-from graphc.passes.convolution import lowered_by_cost
+from graphc.passes.convolution import ConvolutionLowering
 from graphc.passes.dead_nodes import DeadNodes
 from graphc.passes.loop_bodies import LoopBodies
 from graphc.passes.loop_results import LoopResults
@@ -48,12 +48,11 @@ def _with_loops(*passes: Pass) -> tuple[Pass, ...]:
     return (*first, *passes, LoopBodies((*first, *passes), behind=CommonSubexpressions()))
 
 
-# The algorithm of a convolution is chosen where the order of its sums is free.
-_BY_COST = Lowering(
-    {
-        **dict.fromkeys(("convolution", "transposed_convolution", "filter_gradient"), lowered_by_cost),
-        "max_pool": lowered_max_pool,
-    }
+# Poolings are taken apart where the order of their comparisons is free, convolutions where that of sums is.
+_LOWERING: tuple[Pass, ...] = (
+    ConvolutionLowering(),
+    Lowering({"max_pool": lowered_max_pool}),
+    WindowSums(),
 )
 
 NONE: tuple[Pass, ...] = (Lowering(), LoopBodies((Lowering(),)))
@@ -68,8 +67,7 @@ DEFAULT: tuple[Pass, ...] = _with_loops(
     PoolingMasks(),
     *CLEANING,
     Rewriting("stabilisation", (*rules.EXACT, *rules.STABILISATION)),
-    _BY_COST,
-    WindowSums(),
+    *_LOWERING,
     *CLEANING,
     Transposes(),
     Rewriting("simplification", (*rules.EXACT, *rules.STRENGTH)),
@@ -79,8 +77,7 @@ FAST: tuple[Pass, ...] = _with_loops(
     PoolingMasks(),
     *CLEANING,
     Rewriting("stabilisation", (*rules.EXACT, *rules.STABILISATION)),
-    _BY_COST,
-    WindowSums(),
+    *_LOWERING,
     *CLEANING,
     Transposes(),
     Rewriting("fast_math", (*rules.EXACT, *rules.STRENGTH, *rules.FAST_MATH)),

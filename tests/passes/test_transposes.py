@@ -141,7 +141,7 @@ def _lenet_step() -> Graph:
 
 def test_no_copy_between_the_layers_of_lenet(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is copied in a training step: the image, laid out with the batch last, and two layers' windows."""
-    monkeypatch.setattr(choice, "candidates", lambda node: [BATCH_LAST])
+    monkeypatch.setattr(choice, "candidates", lambda node: (BATCH_LAST,))
     after, records = run(_lenet_step(), DEFAULT, Verifier())
     copies = [s for s in schedule(after).steps if s.op.name in ("reshape", "copy")]
     assert [(c.op.name, c.shape) for c in copies] == [

@@ -92,7 +92,11 @@ def _folded_by_phase(parts: Tensor, sizes: Shape, g: Geometry) -> Tensor:
     parts = transpose(parts, (0, *phases, *range(1 + 2 * rank, parts.ndim), *taps))
     lengths = tuple([simplified(p + k - 1) for p, k in zip(places, each, strict=True)])
     axes = tuple(range(1 + rank, 1 + 2 * rank))
-    whole = apply(FOLD, (parts,), axes=axes, shape=lengths, stride=(1,) * rank, dilation=(1,) * rank)
+    if all(k == 1 for k in each):  # windows that do not overlap
+        whole = reshape(parts, parts.shape[: 2 + 2 * rank])
+    else:
+        once = (1,) * rank
+        whole = apply(FOLD, (parts,), axes=axes, shape=lengths, stride=once, dilation=once)
     order = [a for pair in zip(axes, range(1, 1 + rank), strict=True) for a in pair]
     whole = transpose(whole, (0, *order, whole.ndim - 1))
     reached = [simplified(n * s) for n, s in zip(lengths, g.stride, strict=True)]

@@ -16,10 +16,10 @@ from graphc.ops.convolution import Geometry, trilinear_shapes
 # What a symbolic size is taken for.
 _SIZE_HINT = 64
 
-# A product of large matrices, operations a second; a side of s elements reaches s / (s + 12) of it
+# A product of large matrices, operations a second; a side of s elements reaches s / (s + 16) of it
 # (64·64·16384: 58e9, 32·25·36864: 43e9, 64·800·4096: 77e9).
 _PRODUCT_RATE = 93e9
-_SIDE = 12
+_SIDE = 16
 # A float32 copied, in runs of a line of cache or more; and what each run costs beside.
 _ELEMENT = 0.3e-9
 _RUN = 8e-9
@@ -45,6 +45,7 @@ class Problem:
     elements: tuple[int, ...]
     places: tuple[int, ...]
     stride: tuple[int, ...]
+    dilation: tuple[int, ...]
     groups: int
     itemsize: int
 
@@ -55,7 +56,7 @@ class Problem:
         g = Geometry.of(node.attrs)
         return cls(
             node.op.name, _number(x[0]), _number(x[1]), _number(w[0]), _numbers(x[2:]), _numbers(w[2:]),
-            _numbers(u[2:]), g.stride, _number(g.groups), node.dtype.itemsize,
+            _numbers(u[2:]), g.stride, g.dilation, _number(g.groups), node.dtype.itemsize,
         )  # fmt: skip
 
     @property

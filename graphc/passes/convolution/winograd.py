@@ -24,6 +24,9 @@ from graphc.passes.convolution.algorithm import Algorithm
 from graphc.passes.convolution.cost import Problem, copy_seconds, product_seconds, ufunc_seconds
 from graphc.passes.convolution.winograd_tiles import Tiles
 
+# Elements of a tile up to which its transform, a product with a square matrix of so many rows, can pay.
+_LARGEST_TILE = 64
+
 
 def _lowered(node: Tensor, m: int, r: int) -> Tensor:
     tiles = Tiles(node, m, r)
@@ -35,13 +38,13 @@ def _lowered(node: Tensor, m: int, r: int) -> Tensor:
     return tiles.to_input(matmul(swapaxes(tiles.of_filter(second), -1, -2), tiles.of_output(first)))
 
 
-def _fits(node: Tensor, r: int) -> bool:
+def _fits(node: Tensor, m: int, r: int) -> bool:
     x, w, u = trilinear_shapes(node)
     g = Geometry.of(node.attrs)
     spatial = (*x[2:], *u[2:], *(n for side in g.padding for n in side))
     return (
         node.dtype in (np.float32, np.float64)
-        and len(x) <= 4
+        and (m + r - 1) ** len(g.stride) <= _LARGEST_TILE
         and all(isinstance(n, int) for n in (*spatial, *w, g.groups))
         and all(k == r for k in w[2:])
         and all(s == 1 for s in g.stride)
@@ -65,7 +68,7 @@ def _seconds(p: Problem, m: int, r: int) -> float:
     at_output = product_seconds(inner, outer, tiles * p.results, p.itemsize)
     # Tiles are copied image by image of the batch; of one image, along a row of tiles, which are m apart.
     apart = p.batch == 1
-    run = -(-p.places[-1] // m) if apart else p.batch
+    run = -(-p.places[-1] // m) if apart else p.batch * p.dilation[-1]
     gathered = copy_seconds(tiles * p.channels * inner, run, p.itemsize, apart)
     arranged = copy_seconds(tiles * p.results * outer, run, p.itemsize, apart)
     count = inner * p.groups
@@ -83,7 +86,7 @@ def winograd(m: int, r: int) -> Algorithm:
     """F(m, r) along each axis."""
     return Algorithm(
         f"winograd_{m}_{r}",
-        lambda node: _fits(node, r),
+        lambda node: _fits(node, m, r),
         lambda node: _lowered(node, m, r),
         lambda problem: _seconds(problem, m, r),
     )

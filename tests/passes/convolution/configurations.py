@@ -48,11 +48,11 @@ class Configuration:
 def drawn(
     seed: int, count: int, sizes: tuple[int, ...] | None = None, depthwise: bool = False
 ) -> list[Configuration]:
-    """So many configurations; with ``sizes``, square filters of those, stride 1 and at most 2 axes."""
+    """So many configurations; with ``sizes``, square filters of those, and stride 1."""
     rng = np.random.default_rng(seed)
     found: list[Configuration] = []
     while len(found) < count:
-        rank = int(rng.integers(1, 3 if sizes else 4))
+        rank = int(rng.integers(1, 4))
         element = (int(rng.choice(sizes)),) * rank if sizes else tuple(rng.integers(1, 5, rank).tolist())
         stride = (1,) * rank if sizes else tuple(rng.integers(1, 4, rank).tolist())
         dilation = tuple(rng.integers(1, 3, rank).tolist())

@@ -1,5 +1,7 @@
 """The choice: which algorithm a layer gets, and that exact levels keep to sums of products."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,9 +11,11 @@ from graphc.passes.convolution.cook_toom import matrices
 from graphc.passes.convolution.cost import Problem
 
 
-def _chosen(x: tuple, w: tuple, dtype: str = "float32", **options: object) -> str:
+def _chosen(x: tuple, w: tuple, dtype: str = "float32", trained: bool = True, **options: object) -> str:
     node = gc.nn.conv2d(gc.input("x", x, dtype), gc.input("w", w, dtype), **options)
-    return choose(node, candidates(node)).name
+    kinds = ("convolution", "transposed_convolution", "filter_gradient") if trained else ("convolution",)
+    problems = [replace(Problem.of(node), kind=kind) for kind in kinds]
+    return choose(problems, candidates(node)).name
 
 
 def test_layers_get_the_algorithm_that_was_measured_fastest() -> None:
@@ -19,6 +23,7 @@ def test_layers_get_the_algorithm_that_was_measured_fastest() -> None:
     assert _chosen((64, 32, 12, 12), (64, 32, 5, 5)) == "winograd_2_5"
     assert _chosen((16, 64, 32, 32), (64, 64, 3, 3), padding=1) == "winograd_4_3"
     assert _chosen((8, 32, 48, 48), (32, 32, 3, 3), padding=2, dilation=2) == "winograd_4_3"
+    assert _chosen((64, 32, 12, 12), (64, 32, 5, 5), trained=False) == "batch_last"
     assert _chosen((1, 64, 56, 56), (64, 64, 3, 3), padding=1) == "winograd_4_3"
     assert _chosen((1, 1, 28, 28), (32, 1, 5, 5)) == "windows"
     assert _chosen((16, 32, 32, 32), (64, 32, 3, 3), stride=2, padding=1) == "batch_last"
