@@ -18,6 +18,7 @@ from graphc.passes.loop_bodies import LoopBodies
 from graphc.passes.loop_results import LoopResults
 from graphc.passes.loop_values import LoopValues
 from graphc.passes.lowering import Lowering
+from graphc.passes.ordered_copies import OrderedCopies
 from graphc.passes.pooling_lowering import lowered_max_pool
 from graphc.passes.pooling_masks import PoolingMasks
 from graphc.passes.transposes import Transposes
@@ -72,6 +73,7 @@ DEFAULT: tuple[Pass, ...] = _with_loops(
     Transposes(),
     Rewriting("simplification", (*rules.EXACT, *rules.STRENGTH)),
     CommonSubexpressions(),
+    OrderedCopies(),
 )
 FAST: tuple[Pass, ...] = _with_loops(
     PoolingMasks(),
@@ -82,6 +84,7 @@ FAST: tuple[Pass, ...] = _with_loops(
     Transposes(),
     Rewriting("fast_math", (*rules.EXACT, *rules.STRENGTH, *rules.FAST_MATH)),
     *CLEANING,
+    OrderedCopies(),
 )
 PIPELINES: dict[str, tuple[Pass, ...]] = {"none": NONE, "exact": EXACT, "default": DEFAULT, "fast": FAST}
 

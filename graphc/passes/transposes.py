@@ -4,8 +4,8 @@
 
 Convolutions with the batch innermost leave such a transpose behind and put its inverse in front. Moved on,
 the two meet between layers and are gone. An operand that has no transpose itself is transposed back, where it
-can be without a copy: (A B)ᵀ is Bᵀ Aᵀ. No value is computed twice. What windows read many times over is laid
-out in order before.
+can be without a copy: (A B)ᵀ is Bᵀ Aᵀ. No value is computed twice, and nothing is copied: a transpose
+is a view.
 """
 
 from __future__ import annotations
@@ -17,17 +17,12 @@ from typing import Any
 from graphc.ir.build import apply, rebuilt
 from graphc.ir.dimension import element_count, same, same_shape
 from graphc.ir.graph import Graph
-from graphc.ir.op import Op
 from graphc.ir.origin import inheriting
 from graphc.ir.tensor import Tensor
 from graphc.ops.linear_algebra import matmul
 from graphc.ops.shape import broadcast_to, reshape, transpose
 
 Axes = tuple[int, ...]
-# What is read many times over, by windows, is laid out in order first.
-COPY = Op(
-    "copy", "elementwise", lambda inputs, attrs: (inputs[0].shape, inputs[0].dtype), lambda attrs, x: x.copy()
-)
 # How far back through operands a transpose is taken, where it must be taken back.
 _DEEPEST = 8
 
@@ -173,7 +168,7 @@ class _Mover:
             rule, axes = _MOVES.get(node.op.name), node.inputs[0].attrs.get("axes", ())
             found = rule(node, axes) if rule is not None and _brings_batch_forward(axes) else None
         if found is None:
-            return _over_copy(node) if node.op.name == "window" else node
+            return node
         self.moved[node.op.name] += 1
         return found
 
@@ -224,13 +219,6 @@ class _Mover:
             if all(o.op.name != "transpose" or i.op.name == "transpose" for o, i in pairs):
                 return apply(x.op, tuple(operands), x.name, **x.attrs)
         return None
-
-
-def _over_copy(window: Tensor) -> Tensor:
-    """Windows over a transpose, over a copy of it where its elements do not lie in order."""
-    (x,) = window.inputs
-    moved = [a for a in x.attrs["axes"] if not same(x.inputs[0].shape[a], 1)]
-    return window if moved == sorted(moved) else rebuilt(window, (apply(COPY, (x,)),))
 
 
 class Transposes:

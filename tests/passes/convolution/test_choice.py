@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc.passes.convolution import candidates, choose
+from graphc.ir.graph import Graph
+from graphc.ir.verifier import Verifier
+from graphc.passes.convolution import ConvolutionLowering, candidates, choose
 from graphc.passes.convolution.cook_toom import matrices
 from graphc.passes.convolution.cost import Problem
+from graphc.passes.pipelines import DEFAULT, run
 
 
 def _chosen(x: tuple, w: tuple, dtype: str = "float32", trained: bool = True, **options: object) -> str:
@@ -67,3 +70,23 @@ def test_the_matrices_filter(places: int, elements: int) -> None:
     np.testing.assert_allclose(
         a_t @ ((g @ w) * (b_t @ x)), np.correlate(x, w, "valid"), rtol=1e-12, atol=1e-13
     )
+
+
+def test_a_layer_has_one_algorithm_forward_and_backward() -> None:
+    x, w = gc.input("x", (64, 32, 12, 12)), gc.input("w", (64, 32, 5, 5))
+    loss = gc.sum(gc.nn.conv2d(x, w) ** 2)
+    _, records = run(Graph((x, w), (loss, *gc.grad(loss, [x, w]))), (ConvolutionLowering(),), Verifier())
+    assert records[0].fired == {
+        "convolution by winograd_2_5": 1,
+        "transposed_convolution by winograd_2_5": 1,
+        "filter_gradient by winograd_2_5": 1,
+    }
+
+
+def test_a_layer_shares_its_transforms() -> None:
+    """Tiles of the input are transformed once for two uses, as are the cotangent's and the filter."""
+    x, w = gc.input("x", (16, 64, 14, 14)), gc.input("w", (64, 64, 3, 3))
+    loss = gc.sum(gc.nn.conv2d(x, w) ** 2)
+    after, _ = run(Graph((x, w), (loss, *gc.grad(loss, [x, w]))), DEFAULT, Verifier())
+    # Three products; three transforms, and one back of each.
+    assert [n.op.name for n in after.nodes].count("matmul") == 9
