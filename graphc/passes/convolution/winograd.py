@@ -92,4 +92,4 @@ def winograd(m: int, r: int) -> Algorithm:
     )
 
 
-F_2_3, F_4_3, F_2_5 = winograd(2, 3), winograd(4, 3), winograd(2, 5)
+F_2_3, F_4_3, F_2_5, F_3_2 = winograd(2, 3), winograd(4, 3), winograd(2, 5), winograd(3, 2)

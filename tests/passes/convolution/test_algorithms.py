@@ -29,6 +29,9 @@ CASES = {
     "winograd_2_3": drawn(4, 25, (3,)),
     "winograd_4_3": drawn(5, 40, (3,)),
     "winograd_2_5": drawn(6, 25, (5,)),
+    "winograd_3_2": drawn(7, 25, (2,)),
+    "batch_last_by_phases": drawn(8, 25, phases=0),
+    "winograd_3_2_by_phases": drawn(9, 25, phases=2),
 }
 
 
@@ -146,7 +149,7 @@ def test_sizes_that_are_known_at_the_call(stride: int) -> None:
 
 
 # The largest error over the largest result, as stated in ``winograd``.
-BOUNDS = {"winograd_2_3": 2e-6, "winograd_4_3": 1e-5, "winograd_2_5": 1e-5}
+BOUNDS = {"winograd_2_3": 2e-6, "winograd_4_3": 1e-5, "winograd_2_5": 1e-5, "winograd_3_2": 2e-6}
 
 
 @pytest.mark.parametrize("channels", [1, 16, 128])
@@ -182,3 +185,7 @@ def test_masks_are_not_filtered() -> None:
     y = gc.nn.conv2d(gc.not_equal(x, 0).astype("float32"), w, padding=1)
     assert ALGORITHMS["winograd_4_3"].fits(gc.nn.conv2d(x, w, padding=1))
     assert not ALGORITHMS["winograd_4_3"].fits(y)
+    pair = gc.input("pair", (32, 32, 4, 4))
+    by_phases = ALGORITHMS["winograd_3_2_by_phases"]
+    assert by_phases.fits(gc.nn.conv2d(x, pair, stride=2))
+    assert not by_phases.fits(gc.nn.conv2d(gc.not_equal(x, 0).astype("float32"), pair, stride=2))
