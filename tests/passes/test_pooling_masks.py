@@ -76,6 +76,20 @@ def test_masks_give_what_indices_give(name: str, dtype: str) -> None:
             np.testing.assert_allclose(a, b, rtol=1e-6)
 
 
+def test_symbolic_sizes() -> None:
+    """Whether windows reach the end of an axis is known at the call only."""
+    x = gc.input("x", ("N", "H", "W"), "float64")
+    y = gc.nn.max_pool2d(x, (2, 3))
+    outputs = [y, *gc.grad(gc.sum(y * y), [x])]
+    f = gc.compile(outputs, [x])
+    assert "window_index" not in f.source
+    for shape in ((2, 4, 6), (1, 5, 7), (3, 2, 3)):
+        array = np.round(np.random.default_rng(0).standard_normal(shape))
+        wanted = gc.interpret(outputs, {x: array})
+        for found, truth in zip(f(array), wanted, strict=True):
+            np.testing.assert_array_equal(found, truth)
+
+
 def test_padding_keeps_indices() -> None:
     """Where all elements of a window are −∞, so is its padding: only the index knows which is which."""
     x = gc.input("x", (1, 1, 4), "float64")

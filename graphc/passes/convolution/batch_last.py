@@ -55,8 +55,7 @@ def _transposed(node: Tensor) -> Tensor:
         whole = reshape(columns, (channels, *g.padded(sizes), batch))
     else:
         parts = reshape(columns, (channels, *elements, *places, batch))
-        fold = _folded_by_phase if _has_phases(elements, g) else _folded
-        whole = fold(parts, g.padded(sizes), g)
+        whole = _folded(parts, g.padded(sizes), g)
     return batch_outermost(inside(whole, tuple([b for b, _ in g.padding]), sizes, 1))
 
 
@@ -67,41 +66,6 @@ def _folded(parts: Tensor, sizes: Shape, g: Geometry) -> Tensor:
     return apply(
         FOLD, (parts,), axes=tuple(range(1, 1 + rank)), shape=sizes, stride=g.stride, dilation=g.dilation
     )
-
-
-def _has_phases(elements: Shape, g: Geometry) -> bool:
-    """Whether the strides divide the windows: then each phase of a stride is a fold of stride 1."""
-    return (
-        any(s > 1 for s in g.stride)
-        and all(d == 1 for d in g.dilation)
-        and all(isinstance(k, int) and k % s == 0 for k, s in zip(elements, g.stride, strict=True))
-    )
-
-
-def _folded_by_phase(parts: Tensor, sizes: Shape, g: Geometry) -> Tensor:
-    """The same where strides divide the windows: the elements of each phase are folded side by side.
-
-    They lie a stride apart in the image, but beside each other while they are added: (C, phases, places, N).
-    """
-    rank = len(g.stride)
-    channels, places, batch = parts.shape[0], parts.shape[1 + rank : -1], parts.shape[-1]
-    each = [int(k) // s for k, s in zip(parts.shape[1 : 1 + rank], g.stride, strict=True)]
-    split = [n for pair in zip(each, g.stride, strict=True) for n in pair]
-    parts = reshape(parts, (channels, *split, *places, batch))
-    taps, phases = range(1, 1 + 2 * rank, 2), range(2, 2 + 2 * rank, 2)
-    parts = transpose(parts, (0, *phases, *range(1 + 2 * rank, parts.ndim), *taps))
-    lengths = tuple([simplified(p + k - 1) for p, k in zip(places, each, strict=True)])
-    axes = tuple(range(1 + rank, 1 + 2 * rank))
-    if all(k == 1 for k in each):  # windows that do not overlap
-        whole = reshape(parts, parts.shape[: 2 + 2 * rank])
-    else:
-        once = (1,) * rank
-        whole = apply(FOLD, (parts,), axes=axes, shape=lengths, stride=once, dilation=once)
-    order = [a for pair in zip(axes, range(1, 1 + rank), strict=True) for a in pair]
-    whole = transpose(whole, (0, *order, whole.ndim - 1))
-    reached = [simplified(n * s) for n, s in zip(lengths, g.stride, strict=True)]
-    beyond = tuple([(0, simplified(n - r)) for n, r in zip(sizes, reached, strict=True)])
-    return padded(reshape(whole, (channels, *reached, batch)), beyond, 1)
 
 
 def _filter_gradient(node: Tensor) -> Tensor:

@@ -19,18 +19,23 @@ from graphc.passes.convolution.algorithm import Algorithm
 from graphc.passes.convolution.batch_last import BATCH_LAST
 from graphc.passes.convolution.cost import Problem
 from graphc.passes.convolution.depthwise import DEPTHWISE
+from graphc.passes.convolution.phases import by_phases
 from graphc.passes.convolution.windows import WINDOWS
-from graphc.passes.convolution.winograd import F_2_3, F_2_5, F_4_3
+from graphc.passes.convolution.winograd import F_2_3, F_2_5, F_3_2, F_4_3
 
-ALGORITHMS = (WINDOWS, BATCH_LAST, F_2_3, F_4_3, F_2_5, DEPTHWISE)
+BY_PHASES = by_phases(BATCH_LAST)
+ALGORITHMS = (
+    WINDOWS, BATCH_LAST, F_2_3, F_4_3, F_2_5, F_3_2, DEPTHWISE,
+    BY_PHASES, by_phases(F_3_2),
+)  # fmt: skip
 # Images of a batch from which on its windows are copied with the batch innermost.
 _MANY = 8
 
 
 def candidates(node: Tensor) -> tuple[Algorithm, ...]:
     """The algorithms that can write the node."""
-    without = WINDOWS if Problem.of(node).batch >= _MANY else BATCH_LAST
-    return tuple([a for a in ALGORITHMS if a is not without and a.fits(node)])
+    without = (WINDOWS,) if Problem.of(node).batch >= _MANY else (BATCH_LAST, BY_PHASES)
+    return tuple([a for a in ALGORITHMS if a not in without and a.fits(node)])
 
 
 def choose(problems: Sequence[Problem], offered: Sequence[Algorithm]) -> Algorithm:

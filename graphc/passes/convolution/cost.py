@@ -20,13 +20,15 @@ _SIZE_HINT = 64
 # (64·64·16384: 58e9, 32·25·36864: 43e9, 64·800·4096: 77e9).
 _PRODUCT_RATE = 93e9
 _SIDE = 16
+# With a vector: an element of the matrix read, and one of an outer product written.
+_VECTOR_READ, _OUTER_WRITTEN = 0.4e-9, 1.4e-9
 # A float32 copied, in runs of a line of cache or more; and what each run costs beside.
 _ELEMENT = 0.3e-9
 _RUN = 8e-9
 # The same element out of its line of cache.
 _STRIDED = 1.5e-9
 # An element of a ufunc's result, and a call of NumPy.
-_UFUNC = 0.2e-9
+_UFUNC = 0.4e-9
 _CALL = 1e-6
 
 
@@ -75,6 +77,9 @@ def _numbers(sizes: tuple[Dim, ...]) -> tuple[int, ...]:
 
 def product_seconds(rows: int, inner: int, columns: int, itemsize: int = 4, count: int = 1) -> float:
     """``count`` products (rows, inner) @ (inner, columns)."""
+    if 1 in (rows, inner, columns):
+        each = _OUTER_WRITTEN * rows * columns if inner == 1 else _VECTOR_READ * inner * max(rows, columns)
+        return count * (_CALL / 4 + each * itemsize / 4)
     reached = math.prod(s / (s + _SIDE) for s in (rows, inner, columns) if s)
     operations = 2.0 * rows * inner * columns * count
     return count * _CALL / 4 + operations * (itemsize / 4) / (_PRODUCT_RATE * max(reached, 1e-3))

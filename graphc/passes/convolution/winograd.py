@@ -5,9 +5,9 @@ each tile, the form is Σ U V Y, element by element of the tile, summed over cha
 is one product of the other two's transforms, transformed back; forward and backward share them. A dilated
 convolution is one of each phase, side by side.
 
-Rounding, as the largest error over the largest result: in float32 at most 2e-6 for F(2, 3), 1e-5 for F(4, 3)
-and F(2, 5); in float64 5e-14. What is not finite spreads over its tile. Masks, whose zeros must stay zeros,
-are not filtered so.
+Rounding, as the largest error over the largest result: in float32 at most 2e-6 for F(2, 3) and F(3, 2), 1e-5
+for F(4, 3) and F(2, 5); in float64 5e-14. What is not finite spreads over its tile. Masks, whose zeros must
+stay zeros, are not filtered so.
 """
 
 from __future__ import annotations
@@ -92,4 +92,4 @@ def winograd(m: int, r: int) -> Algorithm:
     )
 
 
-F_2_3, F_4_3, F_2_5 = winograd(2, 3), winograd(4, 3), winograd(2, 5)
+F_2_3, F_4_3, F_2_5, F_3_2 = winograd(2, 3), winograd(4, 3), winograd(2, 5), winograd(3, 2)

@@ -46,16 +46,22 @@ class Configuration:
 
 
 def drawn(
-    seed: int, count: int, sizes: tuple[int, ...] | None = None, depthwise: bool = False
+    seed: int, count: int, sizes: tuple[int, ...] = (), depthwise: bool = False, phases: int | None = None
 ) -> list[Configuration]:
-    """So many configurations; with ``sizes``, square filters of those, and stride 1."""
+    """So many configurations; with ``sizes``, square filters of those, and stride 1.
+
+    With ``phases``, filters of that number of elements (0: of any) times the stride.
+    """
     rng = np.random.default_rng(seed)
     found: list[Configuration] = []
     while len(found) < count:
         rank = int(rng.integers(1, 4))
         element = (int(rng.choice(sizes)),) * rank if sizes else tuple(rng.integers(1, 5, rank).tolist())
         stride = (1,) * rank if sizes else tuple(rng.integers(1, 4, rank).tolist())
-        dilation = tuple(rng.integers(1, 3, rank).tolist())
+        dilation = (1,) * rank if phases is not None else tuple(rng.integers(1, 3, rank).tolist())
+        if phases is not None:
+            stride = (int(rng.integers(2, 4)), *stride[1:])
+            element = tuple(s * (phases or int(rng.integers(1, 3))) for s in stride)
         padding = tuple((int(b), int(a)) for b, a in rng.integers(0, 4, (rank, 2)))
         span = [d * (k - 1) + 1 for k, d in zip(element, dilation, strict=True)]
         size = [

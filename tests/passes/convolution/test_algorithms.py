@@ -29,6 +29,9 @@ CASES = {
     "winograd_2_3": drawn(4, 25, (3,)),
     "winograd_4_3": drawn(5, 40, (3,)),
     "winograd_2_5": drawn(6, 25, (5,)),
+    "winograd_3_2": drawn(7, 25, (2,)),
+    "batch_last_by_phases": drawn(8, 25, phases=0),
+    "winograd_3_2_by_phases": drawn(9, 25, phases=2),
 }
 
 
@@ -129,8 +132,24 @@ def test_a_forced_algorithm_compiles(name: str, dtype: str, monkeypatch: pytest.
             _close(ours, theirs, 2e-5 if dtype == "float32" else 1e-11)
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+def test_sizes_that_are_known_at_the_call(stride: int) -> None:
+    x, w = gc.input("x", ("N", 3, "H", "W"), "float64"), gc.input("w", (4, 3, 2, 2), "float64")
+    y = gc.nn.conv2d(x, w, stride=stride, padding=1)
+    outputs = [y, *gc.grad(gc.sum(y * y), [x, w])]
+    f = gc.compile(outputs, [x, w])
+    rng = np.random.default_rng(0)
+    for shape in ((9, 3, 6, 5), (1, 3, 3, 4)):
+        arrays = rng.standard_normal(shape), rng.standard_normal((4, 3, 2, 2))
+        a, b = (torch.tensor(t, requires_grad=True) for t in arrays)
+        result = torch.nn.functional.conv2d(a, b, stride=stride, padding=1)
+        wanted = [result, *torch.autograd.grad((result * result).sum(), (a, b))]
+        for ours, theirs in zip(f(*arrays), wanted, strict=True):
+            _close(ours, theirs.detach().numpy(), 1e-12)
+
+
 # The largest error over the largest result, as stated in ``winograd``.
-BOUNDS = {"winograd_2_3": 2e-6, "winograd_4_3": 1e-5, "winograd_2_5": 1e-5}
+BOUNDS = {"winograd_2_3": 2e-6, "winograd_4_3": 1e-5, "winograd_2_5": 1e-5, "winograd_3_2": 2e-6}
 
 
 @pytest.mark.parametrize("channels", [1, 16, 128])
@@ -166,3 +185,7 @@ def test_masks_are_not_filtered() -> None:
     y = gc.nn.conv2d(gc.not_equal(x, 0).astype("float32"), w, padding=1)
     assert ALGORITHMS["winograd_4_3"].fits(gc.nn.conv2d(x, w, padding=1))
     assert not ALGORITHMS["winograd_4_3"].fits(y)
+    pair = gc.input("pair", (32, 32, 4, 4))
+    by_phases = ALGORITHMS["winograd_3_2_by_phases"]
+    assert by_phases.fits(gc.nn.conv2d(x, pair, stride=2))
+    assert not by_phases.fits(gc.nn.conv2d(gc.not_equal(x, 0).astype("float32"), pair, stride=2))

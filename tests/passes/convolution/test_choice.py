@@ -37,6 +37,12 @@ def test_a_symbolic_batch_is_taken_for_a_large_one() -> None:
     assert _chosen(("N", 1, 28, 28), (32, 1, 5, 5)) == "batch_last"
 
 
+def test_a_depthwise_layer_that_is_not_differentiated_by_its_input_copies_windows() -> None:
+    node = gc.nn.conv2d(gc.input("x", (16, 64, 32, 32)), gc.input("w", (64, 1, 3, 3)), groups=64, padding=1)
+    problems = [replace(Problem.of(node), kind=kind) for kind in ("convolution", "filter_gradient")]
+    assert choose(problems, candidates(node)).name == "batch_last"
+
+
 def test_whole_numbers_are_not_filtered() -> None:
     assert _chosen((64, 32, 12, 12), (64, 32, 5, 5), dtype="int32") == "batch_last"
 
