@@ -117,13 +117,20 @@ def _cumsum(at: At) -> list[str]:
     ]
 
 
+def _reciprocal(at: At) -> list[str]:
+    # NumPy's division has a vector loop for a number over an array, its reciprocal has none.
+    if at.step.dtype.kind != "f":
+        return [f"np.reciprocal({at.operand(0)}, out={at.out})"]
+    return [f"np.divide(1.0, {at.operand(0)}, out={at.out})"]
+
+
 def _sigmoid(at: At) -> list[str]:
     out = at.out
     return [
         f"np.negative({at.operand(0)}, out={out})",
         f"np.exp({out}, out={out})",
         f"np.add({out}, 1.0, out={out})",
-        f"np.reciprocal({out}, out={out})",
+        f"np.divide(1.0, {out}, out={out})",
     ]
 
 
@@ -278,6 +285,7 @@ EMITTERS: dict[str, Emitter] = {
     for op in REGISTRY.values()
     if op.family == "elementwise" and op.ufunc is not None
 } | {
+    "reciprocal": Emitter(_reciprocal, _every_operand),
     "sigmoid": Emitter(_sigmoid, _every_operand),
     "softplus": Emitter(lambda at: [f"np.logaddexp({at.operand(0)}, 0, out={at.out})"], _every_operand),
     "relu": Emitter(lambda at: [f"np.maximum({at.operand(0)}, 0, out={at.out})"], _every_operand),
