@@ -10,13 +10,20 @@ from typing import Protocol
 
 from graphc.ir.graph import Graph
 from graphc.ir.verifier import Verifier
+from graphc.passes.broadcasts import Broadcasts
+from graphc.passes.common_factors import CommonFactors
 from graphc.passes.common_subexpressions import CommonSubexpressions
 from graphc.passes.constant_folding import ConstantFolding
+from graphc.passes.contractions import Contractions
 from graphc.passes.dead_nodes import DeadNodes
+from graphc.passes.factor_places import FactorPlaces
 from graphc.passes.loop_bodies import LoopBodies
 from graphc.passes.loop_results import LoopResults
 from graphc.passes.loop_values import LoopValues
 from graphc.passes.lowering import Lowering
+from graphc.passes.product_sums import ProductSums
+from graphc.passes.products import Products
+from graphc.passes.shared_factors import SharedFactors
 from graphc.passes.window_sums import WindowSums
 from graphc.rewrite import rules
 from graphc.rewrite.engine import Rewriting
@@ -38,6 +45,22 @@ CLEANING: tuple[Pass, ...] = (
 )
 
 
+# Other orders of the same sums and products, by what they cost; rounding changes.
+CHEAPER: tuple[Pass, ...] = (
+    CommonSubexpressions(),
+    CommonFactors(),
+    FactorPlaces(),
+    Products(),
+    Contractions(),
+    CommonSubexpressions(),
+    SharedFactors(),
+    Products(),
+    Rewriting("cleaning", rules.SHAPE),
+    CommonSubexpressions(),
+    ProductSums(),
+)
+
+
 def _with_loops(*passes: Pass) -> tuple[Pass, ...]:
     """The passes, then the same on the bodies of loops; what came out of a body may exist already."""
     first = (LoopValues(), LoopResults())
@@ -49,6 +72,7 @@ EXACT: tuple[Pass, ...] = _with_loops(
     *CLEANING,
     Rewriting("simplification", rules.EXACT),
     Lowering(),
+    Broadcasts(),
     *CLEANING,
     Rewriting("simplification", rules.EXACT),
 )
@@ -57,18 +81,20 @@ DEFAULT: tuple[Pass, ...] = _with_loops(
     Rewriting("stabilisation", (*rules.EXACT, *rules.STABILISATION)),
     Lowering(),
     WindowSums(),
+    Broadcasts(),
     *CLEANING,
     Rewriting("simplification", (*rules.EXACT, *rules.STRENGTH)),
-    CommonSubexpressions(),
+    *CHEAPER,
 )
 FAST: tuple[Pass, ...] = _with_loops(
     *CLEANING,
     Rewriting("stabilisation", (*rules.EXACT, *rules.STABILISATION)),
     Lowering(),
     WindowSums(),
+    Broadcasts(),
     *CLEANING,
     Rewriting("fast_math", (*rules.EXACT, *rules.STRENGTH, *rules.FAST_MATH)),
-    *CLEANING,
+    *CHEAPER,
 )
 PIPELINES: dict[str, tuple[Pass, ...]] = {"none": NONE, "exact": EXACT, "default": DEFAULT, "fast": FAST}
 

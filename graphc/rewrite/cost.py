@@ -6,14 +6,17 @@ Operations and bytes are exact, symbolic where sizes are. Nanoseconds are an est
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
 
+import sympy
+
 from graphc.analysis import operations
 from graphc.ir.body import bodies_of
-from graphc.ir.dimension import Dim, Shape, evaluate_dim, simplified, symbols_of
+from graphc.ir.dimension import Dim, Shape, element_count, evaluate_dim, simplified, symbols_of
 from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import topological_order
 from graphc.rewrite.cost_table import TABLE, element_cost, multiply_add_cost
@@ -115,25 +118,39 @@ def cost(outputs: Iterable[Tensor]) -> float:
 
 def work(nodes: Iterable[Tensor]) -> Work:
     """What one run of these nodes does, each of them once."""
-    nodes = list(nodes)
     computing = [n for n in nodes if not is_free(n)]
-    operations_: Dim = 0
-    moved: Dim = 0
+    # Sizes that are symbolic are SymPy's, whose sums are slow: each kind of node is counted once.
+    kinds: Counter[Tensor] = Counter()
+    first: dict[tuple[object, ...], Tensor] = {}
     for node in computing:
-        operations_ = operations_ + operations(node)
-        moved = moved + _exact_bytes(node)
-    return Work(simplified(operations_), simplified(moved), sum(map(node_cost, computing)) * 1e-9)
+        kinds[first.setdefault(_kind(node), node)] += 1
+    done = [operations(node) * count for node, count in kinds.items()]
+    moved = [_exact_bytes(node) * count for node, count in kinds.items()]
+    return Work(_total(done), _total(moved), sum(map(node_cost, computing)) * 1e-9)
+
+
+def _kind(node: Tensor) -> tuple[object, ...]:
+    """Nodes of one kind do the same work."""
+    if node.op.family == "loop":
+        return (node,)
+    equation = node.attrs.get("equation")
+    stored = [_stored(i) for i in node.inputs]
+    first = {tensor: k for k, tensor in reversed([*enumerate(stored)])}
+    operands = tuple([(t.shape, t.dtype, first[t]) for t in stored])
+    return (node.op.name, equation, operands, node.shape, node.dtype)
+
+
+def _total(values: Iterable[Dim]) -> Dim:
+    values = list(values)
+    known = sum([v for v in values if isinstance(v, int)])
+    symbolic = [v for v in values if not isinstance(v, int)]
+    return simplified(sympy.Add(known, *symbolic)) if symbolic else known
 
 
 def _exact_bytes(node: Tensor) -> Dim:
     """Bytes of the distinct operands, as far as they are stored, and of the result."""
-    total: Dim = 0
-    for tensor in dict.fromkeys((*map(_stored, node.inputs), node)):
-        count: Dim = 1
-        for size in tensor.shape:
-            count = count * size
-        total = total + count * tensor.dtype.itemsize
-    return total
+    tensors = dict.fromkeys((*map(_stored, node.inputs), node))
+    return _total([element_count(t.shape) * t.dtype.itemsize for t in tensors])
 
 
 def _stored(node: Tensor) -> Tensor:
