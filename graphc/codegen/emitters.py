@@ -18,7 +18,6 @@ from graphc.ir.dtype import BOOL, INT64, DType, is_integer
 from graphc.ir.tensor import Tensor
 from graphc.ops import REGISTRY, convolution
 
-
 # Runs of zeros that relu compares with: shorter ones cost more to start than they save, longer ones to write.
 _SHORTEST_RUN, _LONGEST_RUN = 256, 8192
 
@@ -142,7 +141,7 @@ def _ones(step: Tensor) -> list[tuple[Shape, DType]]:
 
 
 def _zeros(step: Tensor) -> list[tuple[Shape, DType]]:
-    """Zeros in the shape of the last axes: NumPy's maximum of two arrays is vectorised, that with a number is not."""
+    """Zeros for the last axes: NumPy's maximum of two arrays is vectorised, that with a number is not."""
     if step.dtype.kind != "f":
         return []
     for axis in range(step.ndim - 1, -1, -1):

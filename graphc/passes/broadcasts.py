@@ -1,4 +1,4 @@
-"""Broadcasts: elementwise ops of broadcast values enter; they leave on the values themselves, broadcast afterwards.
+"""Broadcasts: elementwise ops of broadcast values enter; ops of the values, broadcast afterwards, leave.
 
 f(broadcast x) = broadcast f(x), and an operand that the op broadcasts by itself needs no node for it.
 """

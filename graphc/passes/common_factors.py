@@ -1,8 +1,8 @@
-"""Common factors: a number that multiplies everything made of a value enters; it leaves in the value's own number.
+"""Common factors: a number that multiplies all that is made of a value enters; it leaves in the value's own.
 
-A gradient is linear in the loss's factor: a step w − η·∂L/∂w multiplies every gradient by η, and 1/N stands at
-the loss. Asked from the users towards the sources, all want η; so η goes into 1/N, once, and no gradient is
-multiplied by anything.
+A gradient is linear in the loss's factor: a step w − η·∂L/∂w multiplies every gradient by η, and 1/N stands
+at the loss. Asked from the users towards the sources, all want η; so η goes into 1/N, once, and no gradient
+is multiplied by anything.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ class CommonFactors:
 class _Facts:
     """What no attempt changes.
 
-    ``scaled`` gives the operand and the number of each product with a number; ``numbers`` are constants of one
-    number, and 0-dimensional nodes made of sizes alone; ``choices`` the operands that can bear a node's factor,
-    smallest first.
+    ``scaled`` gives the operand and the number of each product with a number; ``numbers`` are constants of
+    one number, and 0-dimensional nodes made of sizes alone; ``choices`` the operands that can bear a node's
+    factor, smallest first.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -78,7 +78,7 @@ class _Facts:
 
 
 class _Plan:
-    """Which factor each node takes on; ``removed`` are the products with a number that become their operand."""
+    """Which factor each node takes on; ``removed`` are products with a number that become their operand."""
 
     def __init__(self, graph: Graph, facts: _Facts, refused: set[Tensor]) -> None:
         self.graph, self.facts = graph, facts
@@ -90,7 +90,7 @@ class _Plan:
         self._ask()
 
     def _find_bearers(self, refused: set[Tensor]) -> None:
-        """From the sources on: a node can take on a factor if it has a number of its own, or can ask an operand."""
+        """From the sources on: a node can take on a factor if it is a number, or can ask an operand."""
         able: set[Tensor] = set()
         for node in self.graph.nodes:
             if node in self.facts.numbers:
@@ -154,4 +154,5 @@ def _scaled(old: Tensor, new: Tensor, factor: float) -> Tensor:
     with inheriting(old.origins):
         if number is None:
             return multiply(new, filled(factor, new.dtype))
-        return broadcast_to(filled(number * factor, old.dtype), old.shape)
+        scaled = filled(number * factor, old.dtype)
+        return broadcast_to(scaled, old.shape) if old.shape else scaled

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections import Counter
 
 from graphc.ir.build import rebuilt
-from graphc.ir.dimension import same, same_shape
+from graphc.ir.dimension import Shape, same, same_shape
 from graphc.ir.graph import Graph
 from graphc.ir.origin import inheriting
 from graphc.ir.tensor import Tensor
@@ -27,7 +27,7 @@ from graphc.ops.reductions import sum as sum_over
 from graphc.ops.shape import reshape
 from graphc.passes.known_products import KnownProducts
 from graphc.passes.linearity import may_move
-from graphc.rewrite.cost import elements, hinted, node_cost
+from graphc.rewrite.cost import elements, node_cost
 from graphc.rewrite.pattern import the_number
 
 # A product adds its terms with fewer partial sums than NumPy's sum does: longer rows would lose digits.
@@ -145,7 +145,7 @@ class _Contracting:
         if total.attrs["axis"] != node.attrs["axis"] or not _is_mean(mean, value, node.attrs["axis"]):
             return None
         nothing = multiply(mean, 0.0)
-        return self._done("sum of what is centred", reshape(nothing, node.shape))
+        return self._done("sum of what is centred", _shaped(nothing, node.shape))
 
     def _by_smaller(self, node: Tensor, product: Tensor, p: Tensor) -> Tensor | None:
         """Σ_j p_ij (g vᵀ)_ij = Σ_d g_id (p v)_id, where p v exists."""
@@ -184,9 +184,12 @@ def _arranged(node: Tensor) -> tuple[Tensor, tuple[int, ...]]:
 
 
 def _of_rows(node: Tensor) -> bool:
-    """Whether the sum is over the last axis alone, and that is not too long for a product."""
+    """Whether the sum is over the last axis alone, and that is known not to be too long for a product."""
     x = node.inputs[0]
-    return x.ndim > 1 and node.attrs["axis"] == (x.ndim - 1,) and 1 < hinted(x.shape[-1]) <= _LONGEST
+    if x.ndim < 2 or node.attrs["axis"] != (x.ndim - 1,):
+        return False
+    length = x.shape[-1]
+    return isinstance(length, int) and 1 < length <= _LONGEST
 
 
 def _is_row(row: Tensor, x: Tensor) -> bool:
@@ -198,8 +201,12 @@ def _is_row(row: Tensor, x: Tensor) -> bool:
     )
 
 
+def _shaped(x: Tensor, shape: Shape) -> Tensor:
+    return x if same_shape(x.shape, shape) else reshape(x, shape)
+
+
 def _by_row(node: Tensor, x: Tensor, row: Tensor) -> Tensor:
-    return reshape(matmul(x, reshape(row, (row.shape[-1],))), node.shape)
+    return _shaped(matmul(x, _shaped(row, (row.shape[-1],))), node.shape)
 
 
 def _row_products(node: Tensor, x: Tensor, y: Tensor) -> Tensor:

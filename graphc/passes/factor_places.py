@@ -1,7 +1,7 @@
-"""Places of factors: a large value times a number enters; a smaller value on its way, times the number, leaves.
+"""Places of factors: a large value times a number enters; a smaller one on its way, times the number, leaves.
 
-The scores q·kᵀ/√d have more elements than q: q/√d does for them, and for the gradients, which are products with
-q and with the scores' cotangent: one reads q/√d as it is, the other is scaled itself.
+The scores q·kᵀ/√d have more elements than q: q/√d does for them, and for the gradients, which are products
+with q and with the scores' cotangent: one reads q/√d as it is, the other is scaled itself.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class _Moving:
 
     # -- towards the sources -----------------------------------------------------------------------
     def _moved(self, node: Tensor, x: Tensor, number: float) -> Tensor | None:
-        """The node with its number at the smallest place before it; or without it, where all users can bear it."""
+        """The node with its number at the smallest place before it; or without, where all users bear it."""
         path = self._smallest_place(x)
         largest = elements(node.shape) * _SHARE
         if path and elements(_end(path).shape) <= largest:

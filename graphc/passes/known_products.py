@@ -1,4 +1,4 @@
-"""Products that a graph has anyway: two operands enter, their product leaves, if the graph computes it somewhere.
+"""Products that a graph has anyway: two operands enter, their product leaves, if the graph has it somewhere.
 
 It may stand later in the order: it needs its operands alone, so it can be computed as soon as they are.
 """

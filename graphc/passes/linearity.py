@@ -12,8 +12,8 @@ from graphc.ir.tensor import Tensor
 from graphc.rewrite.pattern import the_number
 
 _OF_FIRST = frozenset(
-    ["negative", "sum", "mean", "transpose", "reshape", "broadcast_to", "slice", "flip", "window", "fold", "embed",
-     "divide", "take", "scatter_add", "copy"]
+    ["negative", "sum", "mean", "transpose", "reshape", "broadcast_to", "slice", "flip", "window", "fold",
+     "embed", "divide", "take", "scatter_add", "copy"]
 )  # fmt: skip
 # Beyond these a factor could lose what it scales to underflow or overflow. Half precision has no room at all:
 # there the user's factors (the scale of a loss) stay where they are.
@@ -39,7 +39,7 @@ def scaled_operand(node: Tensor) -> tuple[Tensor, float] | None:
 
 
 def bearers(node: Tensor) -> Iterator[tuple[int, ...]]:
-    """The choices of operands whose factor is the factor of the node: (0,) or (1,) of a product, (0, 1) of a sum."""
+    """The choices of operands that bear the node's factor: (0,) or (1,) of a product, (0, 1) of a sum."""
     name, inputs = node.op.name, node.inputs
     if name in _OF_FIRST or (name == "pad" and node.attrs["value"] == 0):
         choices: tuple[tuple[int, ...], ...] = ((0,),)

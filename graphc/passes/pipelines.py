@@ -16,11 +16,14 @@ from graphc.passes.common_subexpressions import CommonSubexpressions
 from graphc.passes.constant_folding import ConstantFolding
 from graphc.passes.contractions import Contractions
 from graphc.passes.dead_nodes import DeadNodes
+from graphc.passes.elementary_functions import ElementaryFunctions
 from graphc.passes.factor_places import FactorPlaces
 from graphc.passes.loop_bodies import LoopBodies
 from graphc.passes.loop_results import LoopResults
 from graphc.passes.loop_values import LoopValues
 from graphc.passes.lowering import Lowering
+from graphc.passes.output_masks import OutputMasks
+from graphc.passes.product_chains import ProductChains
 from graphc.passes.product_sums import ProductSums
 from graphc.passes.products import Products
 from graphc.passes.shared_factors import SharedFactors
@@ -48,6 +51,8 @@ CLEANING: tuple[Pass, ...] = (
 # Other orders of the same sums and products, by what they cost; rounding changes.
 CHEAPER: tuple[Pass, ...] = (
     CommonSubexpressions(),
+    OutputMasks(),
+    ProductChains(),
     CommonFactors(),
     FactorPlaces(),
     Products(),
@@ -80,6 +85,7 @@ DEFAULT: tuple[Pass, ...] = _with_loops(
     *CLEANING,
     Rewriting("stabilisation", (*rules.EXACT, *rules.STABILISATION)),
     Lowering(),
+    ElementaryFunctions(),
     WindowSums(),
     Broadcasts(),
     *CLEANING,
@@ -90,6 +96,7 @@ FAST: tuple[Pass, ...] = _with_loops(
     *CLEANING,
     Rewriting("stabilisation", (*rules.EXACT, *rules.STABILISATION)),
     Lowering(),
+    ElementaryFunctions(absolute=True),
     WindowSums(),
     Broadcasts(),
     *CLEANING,

@@ -1,7 +1,7 @@
-"""Sums by products: sums along rows or columns enter; those that BLAS adds faster leave marked ``by="product"``.
+"""Sums by products: sums along rows or columns enter; those that BLAS does faster leave marked as products.
 
-A product with a vector of ones is two to four times as fast as NumPy's sum, which adds pairwise along rows, and
-row to row along columns. The sum stays a sum: the mark only says how it is written.
+A product with a vector of ones is two to four times as fast as NumPy's sum, which adds pairwise along rows,
+and row to row along columns. The sum stays a sum: the mark only says how it is written.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def _is_faster(node: Tensor) -> bool:
     if elements(x.shape) < _FEWEST:
         return False
     if axes == (x.ndim - 1,):
-        return 1 < hinted(x.shape[-1]) <= _LONGEST_ROW
+        length = x.shape[-1]
+        return isinstance(length, int) and 1 < length <= _LONGEST_ROW
     return bool(axes == tuple(range(x.ndim - 1))) and hinted(x.shape[-1]) > 1
 
 

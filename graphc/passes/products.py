@@ -1,8 +1,8 @@
 """Products: chains of multiplications and divisions enter; the same factors leave in their cheapest order.
 
-Small factors meet first, so that a large value is read once: (2·x)·c becomes x·(2·c) for a column c. Numbers go
-to the smallest factor, a small divisor becomes a small reciprocal, and two factors whose product exists already
-are that product: σ + x·(σ·(1 − σ)) reads x·σ from the forward pass.
+Small factors meet first, so that a large value is read once: (2·x)·c becomes x·(2·c) for a column c. Numbers
+go to the smallest factor, a small divisor becomes a small reciprocal, and two factors whose product exists
+already are that product: σ + x·(σ·(1 − σ)) reads x·σ from the forward pass.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def _inner_nodes(graph: Graph) -> set[Tensor]:
 
 
 def _chain(root: Tensor, inner: set[Tensor], new: dict[Tensor, Tensor]) -> _Chain | None:
-    """The factors of a chain; None where it is a single link, too long, or not of a dtype that may be reordered."""
+    """The factors of a chain; None where it is one link, too long, or its dtype may not be reordered."""
     if not may_move(1.0, root.dtype) or not any(i in inner for i in root.inputs):
         return None
     chain = _Chain()
@@ -104,7 +104,7 @@ def _chain(root: Tensor, inner: set[Tensor], new: dict[Tensor, Tensor]) -> _Chai
             chain.number *= 1 / number if inverted else number
         else:
             (chain.below if inverted else chain.above).append(new[node])
-    fits = 1 < len(chain.above) + len(chain.below) <= _MOST_FACTORS or len(chain.nodes) > 1
+    fits = 1 <= len(chain.above) + len(chain.below) <= _MOST_FACTORS
     return chain if fits and may_move(chain.number, root.dtype) else None
 
 

@@ -17,7 +17,7 @@ from graphc.ir.dtype import DType
 
 @dataclass(frozen=True)
 class CostTable:
-    """``element`` gives ns per element of an op by the element size of its dtype, ``other`` that of other ops.
+    """``element`` gives ns per element of an op by its dtype's element size, ``other`` that of other ops.
 
     ``call`` is what a NumPy call costs, ``product_call`` a matrix product, ``product_item`` each further
     matrix of a batch, ``reduced_row`` each row of a reduction along the last axis, ``multiply_add`` one of a

@@ -15,9 +15,13 @@ axis, keepdims = Attribute("axis"), Attribute("keepdims")
 exp, expm1, log, log1p, sqrt, square, sum_, reciprocal, negative, absolute = map(
     call, ["exp", "expm1", "log", "log1p", "sqrt", "square", "sum", "reciprocal", "negative", "abs"]
 )
-sigmoid, softplus, softmax, log_softmax, logsumexp = map(
-    call, ["sigmoid", "softplus", "softmax", "log_softmax", "logsumexp"]
+sigmoid, softplus, softmax, log_softmax, logsumexp, logaddexp = map(
+    call, ["sigmoid", "softplus", "softmax", "log_softmax", "logsumexp", "logaddexp"]
 )
+
+
+def _is_float(bound: Bindings) -> bool:
+    return bool(bound["x"].dtype.kind == "f")
 
 
 def _softmax(node: Tensor, bound: Bindings) -> Tensor | None:
@@ -30,6 +34,7 @@ RULES = (
     fast("log_of_one_plus",        log(1 + x),                          log1p(x),             4e-6, domain={"x": (0.1, 100)}),
     fast("exp_minus_one",          exp(x) - 1,                          expm1(x),             4e-6, domain={"x": (0.5, 20)}),
     fast("log_of_exp",             log(exp(x)),                         x,                    4e-6, domain={"x": (0.5, 50)}),
+    fast("softplus_by_logaddexp",  logaddexp(x, 0),                     softplus(x),          4e-6, when=_is_float, domain={"x": (-10, 50)}),
     fast("softplus",               log1p(exp(x)),                       softplus(x),          4e-6, domain={"x": (-10, 50)}),
     fast("sigmoid_by_reciprocal",  reciprocal(1 + exp(negative(x))),    sigmoid(x),           4e-6, domain={"x": (-50, 50)}),
     fast("sigmoid_by_division",    1 / (1 + exp(negative(x))),          sigmoid(x),           4e-6, domain={"x": (-50, 50)}),
