@@ -27,6 +27,7 @@ from graphc.passes.product_chains import ProductChains
 from graphc.passes.product_sums import ProductSums
 from graphc.passes.products import Products
 from graphc.passes.shared_factors import SharedFactors
+from graphc.passes.stabilisation import Stabilisation
 from graphc.passes.window_sums import WindowSums
 from graphc.rewrite import rules
 from graphc.rewrite.engine import Rewriting
@@ -83,7 +84,7 @@ EXACT: tuple[Pass, ...] = _with_loops(
 )
 DEFAULT: tuple[Pass, ...] = _with_loops(
     *CLEANING,
-    Rewriting("stabilisation", (*rules.EXACT, *rules.STABILISATION)),
+    Stabilisation(),
     Lowering(),
     ElementaryFunctions(),
     WindowSums(),
@@ -94,7 +95,7 @@ DEFAULT: tuple[Pass, ...] = _with_loops(
 )
 FAST: tuple[Pass, ...] = _with_loops(
     *CLEANING,
-    Rewriting("stabilisation", (*rules.EXACT, *rules.STABILISATION)),
+    Stabilisation(),
     Lowering(),
     ElementaryFunctions(absolute=True),
     WindowSums(),

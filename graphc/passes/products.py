@@ -16,6 +16,7 @@ from itertools import combinations, groupby
 from graphc.errors import GraphError
 from graphc.ir.build import rebuilt
 from graphc.ir.dimension import same_shape
+from graphc.ir.dtype import DType
 from graphc.ir.graph import Graph
 from graphc.ir.origin import inheriting, merged_origins
 from graphc.ir.tensor import Tensor
@@ -27,15 +28,16 @@ from graphc.passes.linearity import may_move
 from graphc.rewrite.cost import elements, node_cost
 from graphc.rewrite.pattern import the_number
 
-_CHAINED = frozenset({"multiply", "divide", "negative", "reciprocal"})
+CHAINED = frozenset({"multiply", "divide", "negative", "reciprocal"})
 # Chains of more factors are left as they are: pairs of factors are compared with each other.
 _MOST_FACTORS = 12
 
 
 @dataclass
-class _Chain:
+class Chain:
     """number · Π above / Π below, and the nodes that multiply and divide."""
 
+    dtype: DType
     number: float = 1.0
     above: list[Tensor] = field(default_factory=list)
     below: list[Tensor] = field(default_factory=list)
@@ -48,13 +50,13 @@ class Products:
     name = "products"
 
     def __call__(self, graph: Graph, fired: Counter[str] | None = None) -> Graph:
-        inner = _inner_nodes(graph)
+        inner = inner_nodes(graph)
         new: dict[Tensor, Tensor] = {}
         there = KnownProducts(graph, without=inner)
         for node in graph.nodes:
             value = rebuilt(node, tuple([new[i] for i in node.inputs]))
-            if node.op.name in _CHAINED and node not in inner:
-                chain = _chain(node, inner, new)
+            if node not in inner and any(i in inner for i in node.inputs):
+                chain = chain_of(node, inner, new)
                 cheaper = None if chain is None else _cheapest(value, chain, new, there)
                 if cheaper is not None:
                     value = cheaper
@@ -65,22 +67,22 @@ class Products:
         return graph.replaced(new)
 
 
-def _inner_nodes(graph: Graph) -> set[Tensor]:
+def inner_nodes(graph: Graph) -> set[Tensor]:
     """The links of chains: read once, by the next link."""
     reads: Counter[Tensor] = Counter(graph.roots)
     linked: set[Tensor] = set()
     for node in graph.nodes:
         reads.update(node.inputs)
-        if node.op.name in _CHAINED:
-            linked.update(i for i in node.inputs if i.op.name in _CHAINED and i.dtype == node.dtype)
+        if node.op.name in CHAINED:
+            linked.update(i for i in node.inputs if i.op.name in CHAINED and i.dtype == node.dtype)
     return {n for n in linked if reads[n] == 1} - set(graph.roots)
 
 
-def _chain(root: Tensor, inner: set[Tensor], new: dict[Tensor, Tensor]) -> _Chain | None:
-    """The factors of a chain; None where it is one link, too long, or its dtype may not be reordered."""
-    if not may_move(1.0, root.dtype) or not any(i in inner for i in root.inputs):
+def chain_of(root: Tensor, inner: set[Tensor], new: dict[Tensor, Tensor]) -> Chain | None:
+    """The factors of a chain; None where it is too long, or its dtype may not be reordered."""
+    if root.op.name not in CHAINED or not may_move(1.0, root.dtype):
         return None
-    chain = _Chain()
+    chain = Chain(root.dtype)
     stack = [(root, False)]
     while stack:
         node, inverted = stack.pop()
@@ -108,7 +110,7 @@ def _chain(root: Tensor, inner: set[Tensor], new: dict[Tensor, Tensor]) -> _Chai
     return chain if fits and may_move(chain.number, root.dtype) else None
 
 
-def _cheapest(value: Tensor, chain: _Chain, new: dict[Tensor, Tensor], there: KnownProducts) -> Tensor | None:
+def _cheapest(value: Tensor, chain: Chain, new: dict[Tensor, Tensor], there: KnownProducts) -> Tensor | None:
     """A cheaper form of the chain, in the shape of its value; None where there is none."""
     price = sum([node_cost(new.get(n, value)) for n in chain.nodes[1:]], node_cost(value))
     best: Tensor | None = None

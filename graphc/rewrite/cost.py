@@ -73,6 +73,8 @@ def node_cost(node: Tensor) -> float:
             shape = node.inputs[0].shape
             count = elements(shape)
             axes = node.attrs.get("axis", ())
+            if axes is None:
+                axes = tuple(range(len(shape)))
             reduced = [shape[a] for a in (axes if isinstance(axes, tuple) else (axes,))]
             rows = count / max(1, elements(tuple(reduced))) * TABLE.reduced_row if reduced else 0.0
         case _:

@@ -38,6 +38,11 @@ def test_a_symbolic_size_counts_as_the_hint() -> None:
     assert node_cost(gc.exp(gc.input("x", ("N", 100)))) == node_cost(gc.exp(gc.input("x", (SIZE_HINT, 100))))
 
 
+def test_a_reduction_may_be_over_all_axes() -> None:
+    x = gc.input("x", (30, 40))
+    assert 0 < node_cost(gc.argmax(x)) < node_cost(gc.argmax(x, axis=1))
+
+
 def test_a_loop_counts_each_step() -> None:
     h = gc.input("h", (1000,))
 
