@@ -55,6 +55,7 @@ class _Contracting:
             self.reads.update(node.inputs)
         self.new: dict[Tensor, Tensor] = {}
         self.products = KnownProducts(graph)
+        self.once: set[Tensor] = set()  # products and quotients, rewritten, that are read once
         self.matmuls: dict[tuple[Tensor, Tensor, tuple[int, ...]], Tensor] = {}
 
     def result(self) -> Graph:
@@ -69,6 +70,8 @@ class _Contracting:
                 self.matmuls.setdefault((value.inputs[0], *_arranged(value.inputs[1])), value)
             self.new[node] = value
             self.products.became(node, value)
+            if value.op.name in ("multiply", "divide") and self.reads[node] == 1:
+                self.once.add(value)
         return self.graph.replaced(self.new)
 
     def _contracted(self, node: Tensor, single: bool) -> Tensor | None:
@@ -90,6 +93,8 @@ class _Contracting:
     def _of_product(self, node: Tensor, x: Tensor, single: bool) -> Tensor | None:
         for a, b in (x.inputs, x.inputs[::-1]):
             found = self._without_constant(node, a, b, multiply)
+            if found is None and a in self.once and same_shape(a.shape, x.shape):
+                found = self._without_inner_constant(node, a, b)
             if found is not None:
                 return found
         if not _of_rows(node):
@@ -113,25 +118,43 @@ class _Contracting:
             return self._cheaper(node, x, _row_products(node, a, b), "dot product")
         return None
 
-    def _without_constant(self, node: Tensor, x: Tensor, y: Tensor, op: object) -> Tensor | None:
+    @staticmethod
+    def _is_constant(node: Tensor, y: Tensor) -> bool:
+        """Whether an operand of what is summed does not change along the axes of the sum."""
+        shape = node.inputs[0].shape
+        axes, missing = node.attrs["axis"], len(shape) - y.ndim
+        if not axes or y.dtype != node.dtype or all(same(shape[a], 1) for a in axes):
+            return False
+        return all(same(y.shape[a - missing], 1) for a in axes if a >= missing)
+
+    def _without_constant(
+        self, node: Tensor, x: Tensor, y: Tensor, op: object, single: bool = False
+    ) -> Tensor | None:
         """Σ x·y as y · Σx for a y that does not change along the axes of the sum."""
-        summed = node.inputs[0]
-        if not node.attrs["axis"] or not same_shape(x.shape, summed.shape) or y.dtype != node.dtype:
+        if not same_shape(x.shape, node.inputs[0].shape) or not self._is_constant(node, y):
             return None
-        missing = summed.ndim - y.ndim
+        missing = node.inputs[0].ndim - y.ndim
         axes = [a - missing for a in node.attrs["axis"] if a >= missing]
-        if not all(same(y.shape[a], 1) for a in axes) or all(
-            same(summed.shape[a], 1) for a in node.attrs["axis"]
-        ):
-            return None
         if not node.attrs["keepdims"] and axes:
             y = reshape(y, tuple([s for a, s in enumerate(y.shape) if a not in axes]))
-        value = op(self._contracted_or_not(x, node), y)  # type: ignore[operator]
+        value = op(self._contracted_or_not(x, node, single), y)  # type: ignore[operator]
         return self._done("factor out of a sum", value)
 
-    def _contracted_or_not(self, x: Tensor, node: Tensor) -> Tensor:
+    def _without_inner_constant(self, node: Tensor, a: Tensor, b: Tensor) -> Tensor | None:
+        """Σ (u·c)·b as c · Σ u·b, and Σ (u/c)·b likewise."""
+        orders = (a.inputs, a.inputs[::-1]) if a.op.name == "multiply" else (a.inputs,)
+        for u, constant in orders:
+            if self._is_constant(node, constant) and same_shape(u.shape, a.shape):
+                known = self.products.find(u, b)
+                product = multiply(u, b) if known is None else known
+                return self._without_constant(
+                    node, product, constant, multiply if a.op.name == "multiply" else divide, known is None
+                )
+        return None
+
+    def _contracted_or_not(self, x: Tensor, node: Tensor, single: bool = False) -> Tensor:
         total = self._sum(x, node)
-        contracted = self._contracted(total, single=False)
+        contracted = self._contracted(total, single)
         return total if contracted is None else contracted
 
     def _centred(self, node: Tensor, x: Tensor) -> Tensor | None:

@@ -1,6 +1,10 @@
 """Contractions: sums of products become matrix products or smaller sums."""
 
+import numpy as np
+
 import graphc as gc
+from graphc.ir.graph import Graph
+from graphc.ir.traversal import topological_order
 from graphc.passes.contractions import Contractions
 from tests.passes.before_after import check_text
 
@@ -165,3 +169,25 @@ def test_a_sum_of_unknown_length_stays_a_sum() -> None:
         return %2
         """
     check_text(Contractions(), [n], [gc.square(n).sum(axis=1)], unchanged, unchanged)
+
+
+def test_a_column_inside_a_factor_leaves_the_sum_too() -> None:
+    """As the variance's gradient has it: Σ g·(x/s) is (Σ g·x)/s, here with g·x known and g = u·row."""
+    x, u, c, r = (
+        gc.input("x", (30, 10)),
+        gc.input("u", (30, 10)),
+        gc.input("c", (30, 1)),
+        gc.input("r", (10,)),
+    )
+    known = u * x
+    total = ((u * r) * (x / c)).sum(axis=1)
+    after = Contractions()(Graph((x, u, c, r), (known, total))).outputs
+    names = [
+        n.op.name
+        for n in topological_order([after[1]])
+        if n.inputs and n.ndim == 2 and n.op.name != "reshape"
+    ]
+    assert names == ["multiply"]  # u · x alone, then rows
+    generator = np.random.default_rng(0)
+    values = {i: generator.uniform(1, 2, [int(s) for s in i.shape]).astype(np.float32) for i in (x, u, c, r)}
+    np.testing.assert_allclose(*gc.interpret([after[1], total], values), rtol=1e-5)
