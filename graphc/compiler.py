@@ -21,6 +21,7 @@ from graphc.ir.tensor import Tensor
 from graphc.ir.verifier import Verifier
 from graphc.passes.pipelines import PIPELINES, TILED, run
 from graphc.passes.report import explain
+from graphc.rewrite.cost import work
 from graphc.runtime.entry import Argument
 from graphc.runtime.function import Compiled, Function
 from graphc.runtime.parameters import Parameters
@@ -85,12 +86,16 @@ def compile(
     clock.lap("source")
     store = Parameters() if params is None else params
     store.declare(declared.parameters, seed)
+    done = work(plan.order)
     stats: dict[str, Any] = {
         "nodes": len(declared.nodes),
         "nodes_after_passes": len(graph.nodes),
         "steps": len(plan.steps),
         "blocks": len(memory.blocks),
         "regions": len(plan.regions),
+        "operations": done.operations,
+        "bytes": done.bytes,
+        "estimated seconds": done.seconds,
         "seconds": clock.seconds,
     }
     compiled = Compiled(

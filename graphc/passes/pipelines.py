@@ -10,18 +10,29 @@ from typing import Protocol
 
 from graphc.ir.graph import Graph
 from graphc.ir.verifier import Verifier
+from graphc.passes.broadcasts import Broadcasts
+from graphc.passes.common_factors import CommonFactors
 from graphc.passes.common_subexpressions import CommonSubexpressions
 from graphc.passes.constant_folding import ConstantFolding
+from graphc.passes.contractions import Contractions
 from graphc.passes.convolution import ConvolutionLowering
 from graphc.passes.dead_nodes import DeadNodes
+from graphc.passes.elementary_functions import ElementaryFunctions
+from graphc.passes.factor_places import FactorPlaces
 from graphc.passes.loop_bodies import LoopBodies
 from graphc.passes.loop_results import LoopResults
 from graphc.passes.loop_values import LoopValues
 from graphc.passes.lowering import Lowering
 from graphc.passes.ordered_copies import OrderedCopies
+from graphc.passes.output_masks import OutputMasks
 from graphc.passes.pooling_lowering import lowered_max_pool
 from graphc.passes.pooling_masks import PoolingMasks
+from graphc.passes.product_chains import ProductChains
+from graphc.passes.product_sums import ProductSums
+from graphc.passes.products import Products
 from graphc.passes.selections import Selections
+from graphc.passes.shared_factors import SharedFactors
+from graphc.passes.stabilisation import Stabilisation
 from graphc.passes.transposes import Transposes
 from graphc.passes.window_sums import WindowSums
 from graphc.rewrite import rules
@@ -44,6 +55,24 @@ CLEANING: tuple[Pass, ...] = (
 )
 
 
+# Other orders of the same sums and products, by what they cost; rounding changes.
+CHEAPER: tuple[Pass, ...] = (
+    CommonSubexpressions(),
+    OutputMasks(),
+    ProductChains(),
+    CommonFactors(),
+    FactorPlaces(),
+    Products(),
+    Contractions(),
+    CommonSubexpressions(),
+    SharedFactors(),
+    Products(),
+    Rewriting("cleaning", rules.SHAPE),
+    CommonSubexpressions(),
+    ProductSums(),
+)
+
+
 def _with_loops(*passes: Pass) -> tuple[Pass, ...]:
     """The passes, then the same on the bodies of loops; what came out of a body may exist already."""
     first = (LoopValues(), LoopResults())
@@ -62,6 +91,7 @@ EXACT: tuple[Pass, ...] = _with_loops(
     *CLEANING,
     Rewriting("simplification", rules.EXACT),
     Lowering(),
+    Broadcasts(),
     *CLEANING,
     Rewriting("simplification", rules.EXACT),
 )
@@ -69,24 +99,28 @@ DEFAULT: tuple[Pass, ...] = _with_loops(
     Selections(),
     PoolingMasks(),
     *CLEANING,
-    Rewriting("stabilisation", (*rules.EXACT, *rules.STABILISATION)),
+    Stabilisation(),
     *_LOWERING,
+    ElementaryFunctions(),
+    Broadcasts(),
     *CLEANING,
     Transposes(),
     Rewriting("simplification", (*rules.EXACT, *rules.STRENGTH)),
-    CommonSubexpressions(),
+    *CHEAPER,
     OrderedCopies(),
 )
 FAST: tuple[Pass, ...] = _with_loops(
     Selections(),
     PoolingMasks(),
     *CLEANING,
-    Rewriting("stabilisation", (*rules.EXACT, *rules.STABILISATION)),
+    Stabilisation(),
     *_LOWERING,
+    ElementaryFunctions(absolute=True),
+    Broadcasts(),
     *CLEANING,
     Transposes(),
     Rewriting("fast_math", (*rules.EXACT, *rules.STRENGTH, *rules.FAST_MATH)),
-    *CLEANING,
+    *CHEAPER,
     OrderedCopies(),
 )
 PIPELINES: dict[str, tuple[Pass, ...]] = {"none": NONE, "exact": EXACT, "default": DEFAULT, "fast": FAST}
