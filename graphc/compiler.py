@@ -11,6 +11,7 @@ from graphc.codegen.memory import plan_memory
 from graphc.codegen.program import write_program
 from graphc.codegen.scalar import write_scalar_program
 from graphc.codegen.schedule import schedule
+from graphc.codegen.threads import processors
 from graphc.errors import GraphError
 from graphc.ir.body import with_bodies
 from graphc.ir.dimension import Dim, element_count
@@ -89,7 +90,9 @@ def compile(
         "nodes": len(declared.nodes),
         "nodes_after_passes": len(graph.nodes),
         "steps": len(plan.steps),
-        "blocks": len(memory.blocks),
+        "buffers": len(memory.buffers),
+        "planned_bytes": memory.footprint.planned({}, _thread_count(threads) or processors()),
+        "live_bytes": memory.footprint.alive({}, _thread_count(threads) or processors()),
         "regions": len(plan.regions),
         "seconds": clock.seconds,
     }
@@ -103,8 +106,7 @@ def compile(
         ),
         structure=structure,
         labels=output_labels(leaves, structure),
-        block_sizes=memory.block_sizes,
-        tiles=memory.tiles,
+        footprint=memory.footprint,
         sizes=_symbolic_sizes(with_bodies(plan.order)),
         parameters=tuple(name for name, _ in program.parameters),
         updates=bool(plan.graph.updates),

@@ -24,9 +24,10 @@ from graphc.ir.tensor import Tensor
 
 _RESERVED = (
     "np", "params", "buffers", "seed", "call", "constants", "compute", "workspace", "view", "erf_into",
-    "check_index", "check_finite", "random_generator", "block", "window_view", "fold_into", "max_pool_into",
+    "check_index", "check_finite", "random_generator", "window_view", "fold_into", "max_pool_into",
     "window_index_into",
-    "in_tiles", "tile_number", "first_row", "end_row",
+    "in_tiles", "tile_number", "first_row", "end_row", "arena", "memory", "memory_bytes", "packed", "places",
+    "thread_memory", "ThreadMemory",
 )  # fmt: skip
 
 
@@ -113,12 +114,15 @@ def _constants(module: Module) -> list[Line]:
 def _workspace(writer: Writer, symbols: Mapping[str, str]) -> list[Line]:
     """The function that makes the buffers."""
     handed = list(writer.handed_over)
+    memory = writer.memory_lines("arena")
+    if memory:
+        writer.module.kernels.setdefault("arena")
     return [
         ("", None),
         *([("", None)] if writer.module.functions else []),
         (f"def workspace({', '.join(symbols.values())}):", None),
         ('    """The buffers of a call with these sizes, and their views."""', None),
-        *[(f"    {text}", None) for text in writer.setup],
+        *[(f"    {text}", None) for text in (*memory, *writer.setup)],
         (f"    return {tuple_source(handed) if handed else '()'}", None),
         ("", None),
         ("", None),

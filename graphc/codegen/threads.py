@@ -142,26 +142,22 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def in_tiles(tile, make, kept, rows, count, sizes, arguments, threads=None):  # type: ignore[no-untyped-def]
+def in_tiles(tile, make, memory, rows, count, sizes, arguments, threads=None):  # type: ignore[no-untyped-def]
     """``tile(number, first row, end row, buffers, …)`` for all rows, in so many tiles at most; their number.
 
-    ``make(rows, *sizes)`` makes the buffers of a thread; ``kept`` keeps them from call to call, by rows.
+    ``make(thread, rows, *sizes)`` makes the buffers of a thread; ``memory`` keeps them from call to call.
     """
     size = -(-rows // max(1, count))
     tiles = -(-rows // size) if size else 0
     available = min(tiles, (threads or processors()) if ThreadpoolController else 1)
-    for some, wanted in ((size, available), (rows - (tiles - 1) * size, min(tiles, 1))):
-        free = kept.setdefault(some, [])
-        while len(free) < wanted:
-            free.append(make(some, *sizes))
+    memory.reserve(available, make, size, sizes)
 
     def compute(number: int) -> None:
         first = number * size
         end = min(first + size, rows)
-        free = kept[end - first]
-        buffers = free.pop()
-        tile(number, first, end, buffers, *sizes, *arguments)
-        free.append(buffers)
+        thread = memory.take()
+        tile(number, first, end, thread.buffers(make, end - first, sizes), *sizes, *arguments)
+        memory.give_back(thread)
 
     with blas:
         workers.run(compute, tiles, available)

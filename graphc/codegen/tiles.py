@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from graphc.codegen.emitters import tuple_source
@@ -30,8 +31,8 @@ class RegionWriter:
         """Append the functions to the module and the call to the program's statements."""
         writer, region = self.writer, self.region
         opening: list[str] = []
-        variables = self._operands(opening)
         targets = [self._target(r) for r in region.results]
+        variables = self._operands(opening, targets)
         body = type(writer)(self.module, self.schedule, self.plan, variables)
         for line in opening:
             body.emit(line, None)
@@ -52,10 +53,11 @@ class RegionWriter:
         self._call(sizes, targets)
 
     # -- operands and results ------------------------------------------------------------------------
-    def _operands(self, opening: list[str]) -> dict[Tensor, str]:
+    def _operands(self, opening: list[str], targets: Sequence[str]) -> dict[Tensor, str]:
         """The variables inside of what comes from around; lines that take the rows go to ``opening``."""
         found: dict[Tensor, str] = {}
         taken = {self.writer.reference(o.outside) for o in self.region.operands if o.part is None}
+        taken.update(targets)
         renamed: list[str] = []
         kept: list[str] = []
         for operand in self.region.operands:
@@ -63,7 +65,7 @@ class RegionWriter:
             self.parameters.setdefault(name)
             if operand.part is None:
                 continue
-            if name in taken:  # the same array is read in another way too
+            if name in taken:  # the same array is read in another way too, or written
                 found[operand.inside] = self.module.names.unique(f"{name}_rows")
             taken.add(name)
             line = f"{found[operand.inside]} = {self._rows(name, operand.part)}"
@@ -88,7 +90,8 @@ class RegionWriter:
             writer.allocate(node)
         name = writer.reference(node)
         if result.part is None:
-            name = writer.handed_array(*writer.plan.parts[node], f"{name}_parts")
+            parts = writer.plan.parts[node]
+            name = writer.handed_array(parts, parts.shape, f"{name}_parts")
         self.parameters.setdefault(name)
         return name
 
@@ -125,9 +128,9 @@ class RegionWriter:
         rows = self.module.symbols[TILE_ROWS]
         handed = list(body.handed_over)
         lines: list[Line] = [("", None), ("", None)]
-        lines.append((f"def {self.name}_buffers({', '.join([rows, *sizes.values()])}):", None))
+        lines.append((f"def {self.name}_buffers({', '.join(['thread', rows, *sizes.values()])}):", None))
         lines.append(('    """The buffers of one thread for a tile of so many rows."""', None))
-        lines += [(f"    {text}", None) for text in body.setup]
+        lines += [(f"    {text}", None) for text in (*body.memory_lines("thread.memory"), *body.setup)]
         lines += [(f"    return {tuple_source(handed) if handed else '()'}", None), ("", None), ("", None)]
         arguments = ["tile_number", "first_row", "end_row", "buffers", *sizes.values(), *self.parameters]
         lines.append((f"def {self.name}({', '.join(arguments)}):", None))
@@ -142,11 +145,11 @@ class RegionWriter:
     def _call(self, sizes: dict[str, str], targets: list[str]) -> None:
         writer, region = self.writer, self.region
         self.module.kernels.setdefault("in_tiles")
-        kept = writer.resident_object(f"{self.name}_kept", "{}")
+        memory = writer.thread_memory()
         given = tuple_source([*sizes.values()]) if sizes else "()"
         passed = tuple_source([*self.parameters]) if self.parameters else "()"
         call = (
-            f"in_tiles({self.name}, {self.name}_buffers, {kept}, {writer.size(region.rows)}, "
+            f"in_tiles({self.name}, {self.name}_buffers, {memory}, {writer.size(region.rows)}, "
             f"{writer.size(region.count)}, {given}, {passed})"
         )
         if sizes:
