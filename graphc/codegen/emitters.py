@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Protocol
 
 import numpy as np
@@ -78,6 +79,21 @@ def dtype_source(dtype: DType) -> str:
 
 def tuple_source(items: list[str]) -> str:
     return f"({items[0]},)" if len(items) == 1 else f"({', '.join(items)})"
+
+
+_WIDEST = 110  # columns of a line of names
+
+
+def tuple_lines(before: str, items: list[str], after: str) -> list[str]:
+    """Lines with a tuple between two texts: one line where it is short."""
+    line = f"{before}{tuple_source(items) if items else '()'}{after}"
+    if len(line) <= _WIDEST:
+        return [line]
+    return [
+        f"{before}(",
+        *wrap(", ".join(items) + ",", _WIDEST - 4, initial_indent="    ", subsequent_indent="    "),
+        f"){after}",
+    ]
 
 
 def _ufunc(name: str) -> Emitter:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from graphc.codegen.emitters import tuple_source
+from graphc.codegen.emitters import tuple_lines, tuple_source
 from graphc.codegen.memory import Plan
 from graphc.codegen.names import Namespace, comment
 from graphc.codegen.schedule import Schedule
@@ -123,7 +123,7 @@ def _workspace(writer: Writer, symbols: Mapping[str, str]) -> list[Line]:
         (f"def workspace({', '.join(symbols.values())}):", None),
         ('    """The buffers of a call with these sizes, and their views."""', None),
         *[(f"    {text}", None) for text in (*memory, *writer.setup)],
-        (f"    return {tuple_source(handed) if handed else '()'}", None),
+        *[(f"    {text}", None) for text in tuple_lines("return ", handed, "")],
         ("", None),
         ("", None),
     ]
@@ -141,7 +141,8 @@ def _compute(writer: Writer, symbols: Mapping[str, str], draws: bool) -> list[Li
     if graph.parameters:
         lines.append((f"    {tuple_source([variables[p] for p in graph.parameters])} = params", None))
     if writer.handed_over:
-        lines.append((f"    {tuple_source(list(writer.handed_over))} = buffers", None))
+        taken = tuple_lines("", list(writer.handed_over), " = buffers")
+        lines += [(f"    {text}", None) for text in taken]
     if writer.sizes_in_compute:
         lines += [(f"    {text}", None) for text in _size_lines(graph.inputs, variables, symbols)]
     return lines + [(f"    {text}", node) for text, node in writer.statements]

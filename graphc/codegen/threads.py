@@ -46,11 +46,22 @@ class BlasLimit:
             self._libraries = [(lib, 1) for lib in found if lib.user_api == "blas"]
         self._libraries = [(lib, lib.num_threads) for lib, _ in self._libraries]
         for library, _ in self._libraries:
-            library.set_num_threads(1)
+            self._put(library, 1)
 
     def _restore(self) -> None:
         for library, count in self._libraries or []:
-            library.set_num_threads(count)
+            self._put(library, count)
+
+    @staticmethod
+    def _put(library: Any, count: int) -> None:
+        """Set the number of threads from whichever thread this is.
+
+        Newer threadpoolctl lets only the first thread that asks do so; here the lock keeps threads apart.
+        """
+        release = getattr(library, "clear_controlling_thread", lambda force: None)
+        release(force=True)
+        library.set_num_threads(count)
+        release(force=True)
 
 
 class Job:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from graphc.codegen.emitters import tuple_source
+from graphc.codegen.emitters import tuple_lines, tuple_source
 from graphc.codegen.names import comment, suggested_name
 from graphc.codegen.tiling.parts import Part
 from graphc.codegen.tiling.region import Region, Result
@@ -131,12 +131,13 @@ class RegionWriter:
         lines.append((f"def {self.name}_buffers({', '.join(['thread', rows, *sizes.values()])}):", None))
         lines.append(('    """The buffers of one thread for a tile of so many rows."""', None))
         lines += [(f"    {text}", None) for text in (*body.memory_lines("thread.memory"), *body.setup)]
-        lines += [(f"    return {tuple_source(handed) if handed else '()'}", None), ("", None), ("", None)]
+        lines += [(f"    {text}", None) for text in tuple_lines("return ", handed, "")]
+        lines += [("", None), ("", None)]
         arguments = ["tile_number", "first_row", "end_row", "buffers", *sizes.values(), *self.parameters]
-        lines.append((f"def {self.name}({', '.join(arguments)}):", None))
+        lines += [(text, None) for text in tuple_lines(f"def {self.name}", arguments, ":")]
         lines.append((f'    """Rows first_row to end_row of {comment(str(self.region.rows))}."""', None))
         if handed:
-            lines.append((f"    {tuple_source(handed)} = buffers", None))
+            lines += [(f"    {text}", None) for text in tuple_lines("", handed, " = buffers")]
         if body.sizes_in_compute:
             lines.append((f"    {rows} = end_row - first_row", None))
         lines += [(f"    {text}", node) for text, node in body.statements or [("pass", None)]]
@@ -147,10 +148,9 @@ class RegionWriter:
         self.module.kernels.setdefault("in_tiles")
         memory = writer.thread_memory()
         given = tuple_source([*sizes.values()]) if sizes else "()"
-        passed = tuple_source([*self.parameters]) if self.parameters else "()"
         call = (
             f"in_tiles({self.name}, {self.name}_buffers, {memory}, {writer.size(region.rows)}, "
-            f"{writer.size(region.count)}, {given}, {passed})"
+            f"{writer.size(region.count)}, {given}, "
         )
         if sizes:
             writer.sizes_in_compute = True
@@ -159,7 +159,10 @@ class RegionWriter:
         if sums and not even:
             tiles = self.module.names.unique("tiles")
             call = f"{tiles} = {call}"
-        writer.emit(call, None, f"tiles of {region.tile} rows" if even else "")
+        if even:
+            writer.emit(f"# {region.count} tiles of {region.tile} rows", None)
+        for text in tuple_lines(call, [*self.parameters], ")"):
+            writer.emit(text, None)
         for result, parts in sums:
             node = result.outside
             some = parts if even else f"{parts}[:{tiles}]"
