@@ -51,37 +51,50 @@ def results_of(step: Step) -> tuple[Tensor, ...]:
     return step.outputs if isinstance(step, Region) else (step,)
 
 
-def schedule(graph: Graph, tiled: bool = False) -> Schedule:
+def schedule(
+    graph: Graph, tiled: bool = False, order: Sequence[Tensor] | None = None, scale: float = 1.0
+) -> Schedule:
     """The graph with each update's value in a node of its own, and the order to compute it in.
 
-    Where it is ``tiled``, steps that share their rows are regions.
+    Where it is ``tiled``, steps that share their rows are regions, with ``scale`` times the rows in a tile
+    that are best for speed. An ``order`` of all nodes is kept to, in tiles also.
     """
     graph = _with_own_updates(graph)
-    depth: dict[Tensor, int] = {}
-    for node in graph.nodes:
-        depth[node] = 1 + max([depth[i] for i in node.inputs], default=0)
-    order = topological_order(_roots(graph, depth))
+    keep = order is not None
+    if order is None:
+        order = _order(graph)
     steps: list[Step] = []
     for run in runs(order, graph.roots) if tiled else [Run(tuple(order))]:
         if run.region is None:
             steps += [n for n in run.nodes if _computes(n)]
         else:
-            steps.append(_region(run, order, graph))
+            steps.append(_region(run, order, graph, scale))
     loops = {n: schedule(_body_graph(n)) for n in steps if isinstance(n, Tensor) and n.op.family == "loop"}
-    regions = {r: schedule(r.body) for r in steps if isinstance(r, Region)}
+    regions = {
+        r: schedule(r.body, order=topological_order(r.order) if keep else None)
+        for r in steps
+        if isinstance(r, Region)
+    }
     return Schedule(graph, tuple(order), tuple(steps), loops, regions)
+
+
+def _order(graph: Graph) -> list[Tensor]:
+    depth: dict[Tensor, int] = {}
+    for node in graph.nodes:
+        depth[node] = 1 + max([depth[i] for i in node.inputs], default=0)
+    return topological_order(_roots(graph, depth))
 
 
 def _computes(node: Tensor) -> bool:
     return bool(node.inputs or node.op.family in ("random", "loop")) and not is_view(node)
 
 
-def _region(run: Run, order: Sequence[Tensor], graph: Graph) -> Region:
+def _region(run: Run, order: Sequence[Tensor], graph: Graph, scale: float) -> Region:
     assert run.region is not None
     members = set(run.nodes)
     used = {owner(o) for o in graph.roots}
     used |= {owner(i) for n in order if n not in members for i in n.inputs}
-    count, tile = tiles_of(run.region, run.nodes)
+    count, tile = tiles_of(run.region, run.nodes, scale)
     return region_of(run.region, run.nodes, used & members, count, tile)
 
 

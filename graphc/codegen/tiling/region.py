@@ -39,6 +39,7 @@ class Region:
 
     ``rows`` is how many there are; ``count`` the number of tiles planned for, ``tile`` the rows of each
     inside the body: a number where all tiles have as many, else a symbol, since the last may have fewer.
+    ``order`` are the steps of the body as the graph around has them in order.
     """
 
     rows: Dim
@@ -47,6 +48,7 @@ class Region:
     body: Graph
     operands: tuple[Operand, ...]
     results: tuple[Result, ...]
+    order: tuple[Tensor, ...]
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
@@ -75,7 +77,8 @@ def region_of(growth: Growth, order: Sequence[Tensor], used: Set[Tensor], count:
     read = set(graph.nodes)
     operands = tuple([o for o in operands if o.inside in read])
     graph = Graph(tuple([o.inside for o in operands]), graph.outputs)
-    return Region(growth.rows, count, tile, graph, operands, results)
+    steps = tuple([body.inside[n] for n in order if body.inside[n] in read])
+    return Region(growth.rows, count, tile, graph, operands, results, steps)
 
 
 class _Body:

@@ -24,10 +24,13 @@ _CALL = 1_000.0  # nanoseconds of a step's call that is not its work
 _OVERHEAD = 0.05  # the share of a tile's time that calls may take
 
 
-def tiles_of(region: Growth, nodes: Sequence[Tensor]) -> tuple[Dim, Dim]:
-    """The number of tiles and the rows of one: a symbol where the last may have fewer."""
+def tiles_of(region: Growth, nodes: Sequence[Tensor], scale: float = 1.0) -> tuple[Dim, Dim]:
+    """The number of tiles and the rows of one: a symbol where the last may have fewer.
+
+    A tile has about ``scale`` times the rows that are best for speed.
+    """
     rows = region.rows
-    most = _rows_of_a_tile(region, nodes)
+    most = max(1, int(_rows_of_a_tile(region, nodes) * scale))
     if isinstance(rows, int):
         pairs = -(-rows // (2 * most))
         count = min(rows, 2 * pairs)
