@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from graphc.codegen.budget import Budget
+from graphc.codegen.budget import Budget, check_budget
 from graphc.codegen.memory import plan_memory
 from graphc.codegen.program import write_program
 from graphc.codegen.scalar import write_scalar_program
@@ -90,8 +90,11 @@ def compile(
     counted, used = sizes or {}, _thread_count(threads) or processors()
     repeated: tuple[Tensor, ...] = ()
     if memory_budget is not None:
+        check_budget(memory_budget, counted)
         fitting = Budget(memory_budget, counted, used, tiled).fitted(plan, memory)
         plan, memory, repeated = fitting.schedule, fitting.plan, fitting.repeated
+        if fitting.threads < used:
+            threads = used = fitting.threads
         verifier.verify(plan.graph, "rematerialisation")
     clock.lap("plan")
     program = write_program(plan, memory, places, debug)

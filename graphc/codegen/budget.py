@@ -1,14 +1,15 @@
 """A budget for the memory: a schedule, its plan and a number of bytes enter; a plan that fits leaves.
 
-First come tiles of more or fewer rows, which cost little; then values of the forward pass are computed a
-second time where the backward pass reads them (``passes.rematerialisation``). Of what fits, the plan with
-the least work is taken, and then as much is kept as still fits.
+First come other tiles, which cost little: of more or fewer rows, and in lanes, which keep fewer parts of
+sums. Then values of the forward pass are computed a second time where the backward pass reads them
+(``passes.rematerialisation``). Of what fits, the plan with the least work is taken, and as much is kept as
+still fits. Where nothing fits, fewer threads take less.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from graphc.codegen.footprint import SIZE_HINT
@@ -23,18 +24,27 @@ from graphc.ir.origin import user_location
 from graphc.ir.tensor import Tensor
 from graphc.passes.rematerialisation import Order, Rematerialisation
 
-# Rows of a tile, as a part of those that are best for speed; None: no tiles at all.
-_SCALES: tuple[float | None, ...] = (0.5, 2.0, 0.25, 4.0, 0.125, None)
-_BEST_SCALES = 2  # how many of these are tried with values computed again
+_LANES = (None, 8, 4, 2)
+_SCALES = (1.0, 0.5, 2.0, 0.25, 4.0, 0.125)
+_BEST = 3  # how many ways to tile are tried with values computed again
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How regions are tiled: the rows of a tile, as a part of those that are best for speed, and the lanes."""
+
+    scale: float = 1.0
+    lanes: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Fitting:
-    """A schedule and its plan; ``repeated`` are the values that are computed twice."""
+    """A schedule and its plan for so many threads; ``repeated`` are the values that are computed twice."""
 
     schedule: Schedule
     plan: Plan
     bytes: int
+    threads: int
     repeated: tuple[Tensor, ...] = ()
 
 
@@ -43,44 +53,49 @@ class Budget:
 
     def __init__(self, limit: int, sizes: Mapping[str, int], threads: int, tiled: bool) -> None:
         self.limit, self.sizes, self.threads, self.tiled = limit, sizes, threads, tiled
+        self._seen: list[Fitting] = []
 
     def fitted(self, first: Schedule, plan: Plan) -> Fitting:
-        """What fits into the budget; where nothing does, GraphError with the fewest bytes that were reached."""
+        """What fits into the budget; where nothing does, GraphError with the fewest bytes reached."""
         start = self._planned(first, plan)
         if start.bytes <= self.limit:
             return start
-        tried: list[tuple[float | None, Fitting]] = [(1.0 if self.tiled else None, start)]
-        for scale in _SCALES if first.regions else ():
-            found = self._made(first.graph, None, scale)
+        tried: list[tuple[int, Tiling | None]] = [(start.bytes, Tiling() if self.tiled else None)]
+        for tiling in self._tilings(first):
+            found = self._made(first.graph, None, tiling)
             if found.bytes <= self.limit:
                 return found
-            tried.append((scale, found))
-        tried.sort(key=lambda pair: pair[1].bytes)
-        least = tried[0][1].bytes
+            tried.append((found.bytes, tiling))
+        tried.sort(key=lambda pair: pair[0])
         values = Rematerialisation(self._order(first))
         options = sorted(values.candidates(), key=lambda kept: self._work(values.repeated(kept)))
         for kept in options:
-            for scale, _ in islice(tried, _BEST_SCALES):
-                found = self._with(values, kept, scale)
+            for _, tiling in islice(tried, _BEST):
+                found = self._with(values, kept, tiling)
                 if found.bytes <= self.limit:
-                    return self._with_more_kept(values, kept, scale, found)
-                least = min(least, found.bytes)
+                    return self._with_more_kept(values, kept, tiling, found)
+        for threads in range(self.threads - 1, 0, -1):
+            for found in self._seen:
+                size = found.plan.footprint.planned(self.sizes, threads)
+                if size <= self.limit:
+                    return replace(found, bytes=size, threads=threads)
+        least = min([found.plan.footprint.planned(self.sizes, 1) for found in self._seen])
         raise GraphError(
             f"the buffers need at least {least:,} bytes in any plan that was found, more than "
             f"memory_budget={self.limit:,}",
             op="compile", location=user_location(),
-            remedy=f"allow {least:,} bytes, make the batch smaller, or use fewer threads",
+            remedy=f"allow {least:,} bytes, or make the batch smaller",
         )  # fmt: skip
 
     def _with_more_kept(
-        self, values: Rematerialisation, kept: Collection[Tensor], scale: float | None, found: Fitting
+        self, values: Rematerialisation, kept: Collection[Tensor], tiling: Tiling | None, found: Fitting
     ) -> Fitting:
         """As many of the values that cost most to compute again are kept as fit."""
         costly = sorted(values.repeated(kept), key=estimated_nanoseconds, reverse=True)
         low, high = 0, len(costly)  # so many can be kept, and so many cannot
         while high - low > max(1, len(costly) // 32):
             middle = (low + high) // 2
-            more = self._with(values, {*kept, *costly[:middle]}, scale)
+            more = self._with(values, {*kept, *costly[:middle]}, tiling)
             if more.bytes <= self.limit:
                 low, found = middle, more
             else:
@@ -88,18 +103,39 @@ class Budget:
         return found
 
     # -- plans ---------------------------------------------------------------------------------------
-    def _with(self, values: Rematerialisation, kept: Collection[Tensor], scale: float | None) -> Fitting:
+    def _with(self, values: Rematerialisation, kept: Collection[Tensor], tiling: Tiling | None) -> Fitting:
         graph, order = values.applied(kept)
-        made = self._made(graph, order, scale)
-        return Fitting(made.schedule, made.plan, made.bytes, tuple(values.repeated(kept)))
+        return self._made(graph, order, tiling, tuple(values.repeated(kept)))
 
-    def _made(self, graph: Graph, order: Sequence[Tensor] | None, scale: float | None) -> Fitting:
-        tiled = self.tiled and scale is not None
-        made = schedule(graph, tiled, order, scale or 1.0)
-        return self._planned(made, plan_memory(made))
+    def _made(
+        self,
+        graph: Graph,
+        order: Sequence[Tensor] | None,
+        tiling: Tiling | None,
+        repeated: tuple[Tensor, ...] = (),
+    ) -> Fitting:
+        if tiling is None:
+            made = schedule(graph, order=order)
+        else:
+            made = schedule(graph, True, order, tiling.scale, tiling.lanes)
+        return self._planned(made, plan_memory(made), repeated)
 
-    def _planned(self, made: Schedule, plan: Plan) -> Fitting:
-        return Fitting(made, plan, plan.footprint.planned(self.sizes, self.threads))
+    @staticmethod
+    def _tilings(first: Schedule) -> Iterator[Tiling | None]:
+        """Other ways to tile the regions, and at last none."""
+        if not first.regions:
+            return
+        has_sums = any(r.part is None for region in first.regions for r in region.results)
+        for scale in _SCALES:
+            for lanes in _LANES if has_sums else _LANES[:1]:
+                if scale != 1.0 or lanes is not None:
+                    yield Tiling(scale, lanes)
+        yield None
+
+    def _planned(self, made: Schedule, plan: Plan, repeated: tuple[Tensor, ...] = ()) -> Fitting:
+        size = plan.footprint.planned(self.sizes, self.threads)
+        self._seen.append(Fitting(made, plan, size, self.threads, repeated))
+        return self._seen[-1]
 
     @staticmethod
     def _work(nodes: Sequence[Tensor]) -> float:
@@ -117,3 +153,13 @@ class Budget:
             values = {s.name: self.sizes.get(s.name, SIZE_HINT) for s in symbols_of([count])}
             known[count] = evaluate_dim(count, values)
         return known[count] * node.dtype.itemsize
+
+
+def check_budget(limit: object, sizes: Mapping[str, object]) -> None:
+    """GraphError where a budget is no number of bytes, or a size no size."""
+    for what, value in (("memory_budget", limit), *[(f"sizes[{n!r}]", v) for n, v in sizes.items()]):
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise GraphError(
+                f"{what}={value!r} is no positive whole number", op="compile", location=user_location(),
+                remedy="give bytes, e.g. memory_budget=500_000_000, and sizes, e.g. sizes={\"N\": 256}",
+            )  # fmt: skip

@@ -14,7 +14,7 @@ from functools import cached_property
 
 from graphc.codegen.emitters import EMITTERS
 from graphc.codegen.footprint import Buffer, Footprint, Spans, TileMemory, evaluated, layout, spans_of
-from graphc.codegen.overwriting import Reads, is_in_one_piece, replaces_rows
+from graphc.codegen.overwriting import Reads, added_up, is_in_one_piece, replaces_rows
 from graphc.codegen.schedule import Schedule
 from graphc.codegen.tiling.parts import Part
 from graphc.codegen.tiling.region import Operand, Region
@@ -86,14 +86,19 @@ class _Arena:
 class _Planner:
     """Plans a program, or the body of a loop, which takes its buffers from the ``arena`` around.
 
-    With ``direct`` it plans a tile; those of its outputs may be written straight into the results.
+    With ``direct`` it plans a tile; those of its outputs may be written straight into the results, and those
+    that are ``added`` up are needed no longer than that takes.
     """
 
     def __init__(
-        self, schedule: Schedule, arena: _Arena | None = None, direct: frozenset[Tensor] | None = None
+        self,
+        schedule: Schedule,
+        arena: _Arena | None = None,
+        direct: frozenset[Tensor] | None = None,
+        added: frozenset[Tensor] = frozenset(),
     ) -> None:
         self.schedule = schedule
-        self.reads = Reads(schedule)
+        self.reads = Reads(schedule, added)
         self.direct = direct
         self.inside = arena is not None
         self.arena = arena or _Arena()
@@ -207,18 +212,20 @@ class _Planner:
         for result in region.results:
             if result.part is None:
                 node = result.outside
-                self.parts[node] = self.arena.take((region.count, *node.shape), node.dtype)
+                self.parts[node] = self.arena.take((region.parts, *node.shape), node.dtype)
                 self.arena.release([self.parts[node]])
         tile = self.schedule.regions[region]
         replaced = self._replaced(region)
+        added = added_up(region)
         reads = Reads(tile)
         direct = [
             r.inside
             for r in region.results
             if is_in_one_piece(r)
+            and r.inside not in added
             and (r.inside not in replaced or reads.may_replace(r.inside, replaced[r.inside]))
         ]
-        self.regions[region] = _Planner(tile, direct=frozenset(direct)).plan()
+        self.regions[region] = _Planner(tile, direct=frozenset(direct), added=added).plan()
 
     def _replaced(self, region: Region) -> dict[Tensor, Tensor]:
         """For each value of a tile that goes where rows of an operand are, what stands for those rows."""

@@ -18,10 +18,13 @@ from graphc.ir.tensor import Tensor
 
 
 class Reads:
-    """Who reads what when. ``owners`` gives each node the one whose memory holds it."""
+    """Who reads what when. ``owners`` gives each node the one whose memory holds it.
 
-    def __init__(self, schedule: Schedule) -> None:
-        self.schedule = schedule
+    Outputs are read behind the last step, but for those that are ``added`` up as soon as they are there.
+    """
+
+    def __init__(self, schedule: Schedule, added: frozenset[Tensor] = frozenset()) -> None:
+        self.schedule, self.added = schedule, added
         self.owners = {node: owner(node) for node in schedule.order}
         self.made = {r: k for k, step in enumerate(schedule.steps) for r in results_of(step)}
         self.last_use = self._last_uses()
@@ -35,7 +38,8 @@ class Reads:
                 last[self.owners[operand]] = position
         end = len(self.schedule.steps)
         for output in self.schedule.graph.outputs:
-            last[self.owners[output]] = end
+            if output not in self.added:
+                last[self.owners[output]] = end
         for _, new in self.schedule.graph.updates:
             last[new] = end
         return last
@@ -99,6 +103,11 @@ def replaces_rows(result: Result, operand: Operand) -> bool:
         and old.dtype == new.dtype
         and same_shape(old.shape, new.shape)
     )
+
+
+def added_up(region: Region) -> frozenset[Tensor]:
+    """What each tile of a region adds to the part of its lane."""
+    return frozenset([r.inside for r in region.results if r.part is None and region.lanes is not None])
 
 
 def is_in_one_piece(result: Result) -> bool:

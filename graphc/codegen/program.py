@@ -26,7 +26,7 @@ _RESERVED = (
     "np", "params", "buffers", "seed", "call", "constants", "compute", "workspace", "view", "erf_into",
     "check_index", "check_finite", "random_generator", "window_view", "fold_into", "max_pool_into",
     "window_index_into",
-    "in_tiles", "tile_number", "first_row", "end_row", "arena", "memory", "memory_bytes", "packed", "places",
+    "in_tiles", "lane", "first_row", "end_row", "arena", "memory", "memory_bytes", "packed", "places",
     "thread_memory", "ThreadMemory",
 )  # fmt: skip
 

@@ -153,23 +153,28 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def in_tiles(tile, make, memory, rows, count, sizes, arguments, threads=None):  # type: ignore[no-untyped-def]
-    """``tile(number, first row, end row, buffers, …)`` for all rows, in so many tiles at most; their number.
+def in_tiles(  # type: ignore[no-untyped-def]
+    tile, make, memory, rows, count, sizes, arguments, lanes=None, threads=None
+):
+    """``tile(lane, first row, end row, buffers, …)`` for all rows, in so many tiles at most.
 
-    ``make(thread, rows, *sizes)`` makes the buffers of a thread; ``memory`` keeps them from call to call.
+    Tiles of one lane run one after the other, always in the same order; without ``lanes`` each tile is its
+    own. What is given back is how many lanes there are. ``make(thread, rows, *sizes)`` makes the buffers of a
+    thread; ``memory`` keeps them from call to call.
     """
     size = -(-rows // max(1, count))
     tiles = -(-rows // size) if size else 0
-    available = min(tiles, (threads or processors()) if ThreadpoolController else 1)
+    lanes = min(tiles, lanes or tiles)
+    available = min(lanes, (threads or processors()) if ThreadpoolController else 1)
     memory.reserve(available, make, size, sizes)
 
-    def compute(number: int) -> None:
-        first = number * size
-        end = min(first + size, rows)
+    def compute(lane: int) -> None:
         thread = memory.take()
-        tile(number, first, end, thread.buffers(make, end - first, sizes), *sizes, *arguments)
+        for first in range(lane * size, rows, lanes * size):
+            end = min(first + size, rows)
+            tile(lane, first, end, thread.buffers(make, end - first, sizes), *sizes, *arguments)
         memory.give_back(thread)
 
     with blas:
-        workers.run(compute, tiles, available)
-    return tiles
+        workers.run(compute, lanes, available)
+    return lanes

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from graphc.codegen.emitters import tuple_lines, tuple_source
 from graphc.codegen.names import comment, suggested_name
+from graphc.codegen.overwriting import added_up
 from graphc.codegen.tiling.parts import Part
 from graphc.codegen.tiling.region import Region, Result
 from graphc.codegen.tiling.sizes import TILE_ROWS
@@ -37,12 +38,15 @@ class RegionWriter:
         for line in opening:
             body.emit(line, None)
         copies: list[tuple[Result, str]] = []
+        added = added_up(region)
         for result, target in zip(region.results, targets, strict=True):
             place = self._place(result, target)
             if result.inside in self.plan.fresh and result.inside not in body.variables:
                 name = target if result.part else self.module.names.unique(suggested_name(result.inside))
                 body.variables[result.inside] = name
                 body.emit(f"{name} = {place}", None)
+            elif result.inside in added:
+                body.added[result.inside] = place
             else:
                 copies.append((result, place))
         body.write_steps()
@@ -98,7 +102,7 @@ class RegionWriter:
     def _place(self, result: Result, target: str) -> str:
         """Where a tile's value goes."""
         if result.part is None:
-            return f"{target}[tile_number]" if result.outside.ndim else f"{target}[tile_number, ...]"
+            return f"{target}[lane]" if result.outside.ndim else f"{target}[lane, ...]"
         part = result.part
         if part.outer == 1:
             return self._rows(target, part)
@@ -133,7 +137,7 @@ class RegionWriter:
         lines += [(f"    {text}", None) for text in (*body.memory_lines("thread.memory"), *body.setup)]
         lines += [(f"    {text}", None) for text in tuple_lines("return ", handed, "")]
         lines += [("", None), ("", None)]
-        arguments = ["tile_number", "first_row", "end_row", "buffers", *sizes.values(), *self.parameters]
+        arguments = ["lane", "first_row", "end_row", "buffers", *sizes.values(), *self.parameters]
         lines += [(text, None) for text in tuple_lines(f"def {self.name}", arguments, ":")]
         lines.append((f'    """Rows first_row to end_row of {comment(str(self.region.rows))}."""', None))
         if handed:
@@ -157,13 +161,16 @@ class RegionWriter:
         even = isinstance(region.tile, int)
         sums = [(r, t) for r, t in zip(region.results, targets, strict=True) if r.part is None]
         if sums and not even:
-            tiles = self.module.names.unique("tiles")
-            call = f"{tiles} = {call}"
+            lanes = self.module.names.unique("lanes")
+            call = f"{lanes} = {call}"
         if even:
             writer.emit(f"# {region.count} tiles of {region.tile} rows", None)
-        for text in tuple_lines(call, [*self.parameters], ")"):
+        for _, parts in sums if region.lanes is not None else []:
+            writer.emit(f"{parts}.fill(0)", None)
+        end = ")" if region.lanes is None else f", lanes={region.lanes})"
+        for text in tuple_lines(call, [*self.parameters], end):
             writer.emit(text, None)
         for result, parts in sums:
             node = result.outside
-            some = parts if even else f"{parts}[:{tiles}]"
+            some = parts if even else f"{parts}[:{lanes}]"
             writer.emit(f"np.add.reduce({some}, axis=0, out={writer.reference(node)})", node)

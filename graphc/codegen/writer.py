@@ -132,6 +132,7 @@ class Writer:
         self.sizes_in_compute = False
         self.writing_setup = False
         self.resident: set[str] = set()  # variables that live in the workspace
+        self.added: dict[Tensor, str] = {}  # what is added up as soon as it is there, and to what
 
     # -- expressions -------------------------------------------------------------------------------
     def size(self, size: Dim) -> str:
@@ -350,6 +351,9 @@ class Writer:
         lines = emitter.lines(_At(self, step, out, self.plan.overwrites.get(step)))
         for k, line in enumerate(lines):
             self.emit(line, step, "" if k else format_type(step))
+        if step in self.added:
+            place = self.added[step]
+            self.emit(f"np.add({place}, {out}, out={place})", step)
         if self.module.nan_checks and step.dtype.kind == "f":
             self.module.kernels.setdefault("check_finite")
             where = repr(comment(step.location.short))

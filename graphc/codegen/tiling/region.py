@@ -39,7 +39,8 @@ class Region:
 
     ``rows`` is how many there are; ``count`` the number of tiles planned for, ``tile`` the rows of each
     inside the body: a number where all tiles have as many, else a symbol, since the last may have fewer.
-    ``order`` are the steps of the body as the graph around has them in order.
+    ``order`` are the steps of the body as the graph around has them in order. With ``lanes`` only so many
+    parts of a sum are kept: each tile adds its own to that of its lane.
     """
 
     rows: Dim
@@ -49,11 +50,17 @@ class Region:
     operands: tuple[Operand, ...]
     results: tuple[Result, ...]
     order: tuple[Tensor, ...]
+    lanes: int | None = None
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
         """What is read of the graph around."""
         return tuple([o.outside for o in self.operands])
+
+    @property
+    def parts(self) -> Dim:
+        """How many parts of a sum are kept."""
+        return self.count if self.lanes is None else self.lanes
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:
