@@ -31,7 +31,7 @@ _BEST = 3  # how many ways to tile are tried with values computed again
 
 @dataclass(frozen=True)
 class Tiling:
-    """How regions are tiled: the rows of a tile, as a part of those that are best for speed, and the lanes."""
+    """How regions are tiled: rows of a tile, as a part of those that are best for speed, and lanes."""
 
     scale: float = 1.0
     lanes: int | None = None

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from graphc.codegen import packing, threads
 from graphc.codegen.emitters import tuple_lines, tuple_source
 from graphc.codegen.memory import Plan
 from graphc.codegen.names import Namespace, comment
@@ -27,7 +28,9 @@ _RESERVED = (
     "check_index", "check_finite", "random_generator", "window_view", "fold_into", "max_pool_into",
     "window_index_into",
     "in_tiles", "lane", "first_row", "end_row", "arena", "memory", "memory_bytes", "packed", "places",
-    "thread_memory", "ThreadMemory",
+    "thread_memory",
+    # Names of the modules that standalone files contain.
+    *[name for module in (packing, threads) for name in vars(module) if not name.startswith("__")],
 )  # fmt: skip
 
 

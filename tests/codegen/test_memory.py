@@ -9,6 +9,7 @@ from graphc.codegen.emitters import EMITTERS
 from graphc.codegen.footprint import Buffer, evaluated, layout
 from graphc.codegen.memory import Plan, plan_memory
 from graphc.codegen.schedule import Schedule, schedule
+from graphc.codegen.tiling.sizes import TILE_ROWS
 from graphc.codegen.views import owner
 from graphc.ir.dimension import element_count, evaluate_dim
 from graphc.ir.graph import Graph
@@ -38,7 +39,7 @@ def with_gradients(drawn: Drawn) -> tuple[Schedule, Plan]:
 
 def places_at(plan: Plan, size: int) -> dict[Buffer, tuple[int, int]]:
     """For each buffer its first byte and its end."""
-    spans = evaluated(plan.spans, {"N": size})
+    spans = evaluated(plan.spans, {"N": size, TILE_ROWS: 3})
     _, offsets = layout(spans)
     return {
         b: (offset, offset + span[2]) for b, offset, span in zip(plan.buffers, offsets, spans, strict=True)
@@ -268,3 +269,71 @@ def test_the_bytes_of_a_workspace_follow_the_size() -> None:
     f = gc.compile(gc.tanh(x @ x.T).sum(), [x])
     assert f.workspace_bytes(N=10) == 448 + 64  # 4 * 10 * 10 and 4, in whole lines of cache
     assert f.workspace_bytes(N=100) == 4 * 100 * 100 + 64
+
+
+LARGE = 600  # rows and columns of parameters that are worth tiles
+
+
+def large_parameter(name: str, seed: int) -> gc.Tensor:
+    value = np.random.default_rng(seed).standard_normal((LARGE, LARGE))
+    return gc.parameter(name, value=value)
+
+
+def test_a_large_parameter_is_written_in_place_tile_by_tile() -> None:
+    """Adam's update of 600 × 600: no buffer of that size, no copy, and NumPy's numbers."""
+    w, m, v = (large_parameter(n, k) for k, n in enumerate("wmv"))
+    g = gc.input("g", (LARGE, LARGE), "float64")
+    m2, v2 = 0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g * g
+    w2 = w - 0.01 * m2 / (gc.sqrt(gc.abs(v2)) + 1e-8)
+    f = gc.compile((), [g], updates={w: w2, m: m2, v: v2}, threads=2)
+    assert f.stats["regions"] == 1 and f.stats["buffers"] == 0 and "copyto" not in f.source
+    old = {n: np.array(f.params[n]) for n in "wmv"}
+    array = np.random.default_rng(9).standard_normal((LARGE, LARGE))
+    held = {n: f.params[n] for n in "wmv"}
+    f(array)
+    m3, v3 = 0.9 * old["m"] + 0.1 * array, 0.99 * old["v"] + 0.01 * array * array
+    np.testing.assert_allclose(f.params["m"], m3, rtol=1e-12)
+    np.testing.assert_allclose(f.params["v"], v3, rtol=1e-12)
+    np.testing.assert_allclose(f.params["w"], old["w"] - 0.01 * m3 / (np.sqrt(np.abs(v3)) + 1e-8), rtol=1e-9)
+    assert all(f.params[n] is held[n] for n in "wmv")
+
+
+UPDATES = {
+    "the parameters swap": lambda p, q: {p: gc.exp(-gc.abs(q)), q: gc.tanh(p)},
+    "one reads the other's rows": lambda p, q: {p: gc.tanh(p) * q, q: gc.sin(q) + p},
+    "rows and columns": lambda p, q: {p: gc.tanh(p) + p.T, q: gc.sin(q)},
+    "other rows": lambda p, q: {p: gc.tanh(p) + p[::-1], q: gc.sin(q) + p[:1]},
+    "a product reads it": lambda p, q: {p: gc.tanh(p + gc.exp(-gc.abs(q)) @ p), q: gc.sin(q)},
+    "a sum over all rows": lambda p, q: {p: gc.tanh(p) - p.sum(axis=0), q: gc.sin(q) / gc.exp(p.sum(axis=1))},
+    "a scaled sum after it": lambda p, q: {p: gc.tanh(p) * 0.5, q: gc.sin(q) * gc.tanh(p.sum())},
+    "the new value twice": lambda p, q: {p: gc.tanh(p), q: gc.tanh(p) + q},
+}
+
+
+@pytest.mark.parametrize("optimize", ["default", "exact"])
+@pytest.mark.parametrize("case", UPDATES)
+def test_whatever_reads_a_parameter_finds_its_old_value(case: str, optimize: str) -> None:
+    p, q = large_parameter("p", 1), large_parameter("q", 2)
+    updates = UPDATES[case](p, q)
+    f = gc.compile((), [], updates=updates, threads=2, optimize=optimize)
+    old = {n: np.array(f.params[n.name]) for n in (p, q)}
+    f()
+    for parameter, expected in zip(updates, gc.interpret(list(updates.values()), old), strict=True):
+        np.testing.assert_allclose(f.params[parameter.name], expected, rtol=1e-9, atol=1e-9)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(drawn=graphs(most=25))
+def test_plans_of_tiles_keep_the_laws(drawn: Drawn) -> None:
+    """With all work worth a tile, regions are everywhere; a tile's plan is one like any other."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("graphc.codegen.tiling.regions.LEAST", 0.0)
+        outputs = [drawn.output, *gc.grad(drawn.output, drawn.inputs)]
+        graph, _ = run(Graph(tuple(drawn.inputs), tuple(outputs)), PIPELINES["default"], Verifier())
+        order = schedule(graph, tiled=True)
+        plan = plan_memory(order)
+    assert plan.footprint.planned({"N": 40}, 2) <= 1.1 * plan.footprint.alive({"N": 40}, 2)
+    for region, tile in order.regions.items():
+        for size in (1, 5):
+            check_that_every_read_finds_its_value(tile, plan.regions[region], size)
+            check_overlaps(tile, plan.regions[region], size)

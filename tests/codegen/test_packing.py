@@ -27,7 +27,7 @@ def test_nothing_that_is_in_use_at_once_overlaps(found: list[tuple[int, int, int
     total, offsets = packed(found)
     assert len(offsets) == len(found)
     for k, (first, last, size) in enumerate(found):
-        assert offsets[k] % ALIGNMENT == 0 and 0 <= offsets[k] and offsets[k] + size <= total
+        assert offsets[k] % ALIGNMENT == 0 and 0 <= offsets[k] <= total - size
         for j, (begin, end, other) in enumerate(found[:k]):
             if first <= end and begin <= last:
                 assert offsets[k] + size <= offsets[j] or offsets[j] + other <= offsets[k]
@@ -53,7 +53,7 @@ def test_little_is_wasted(kind: str, seed: int) -> None:
 
 
 def test_the_values_of_back_propagation_fit_exactly() -> None:
-    """Values of a forward pass, each alive until its turn comes in the backward pass, with its own cotangents."""
+    """Values of a forward pass, each alive until its turn in the backward pass, with its cotangents."""
     count = 500
     size = [64 * (1 + k * 7 % 13) for k in range(count)]
     found = [(k, 2 * count - k, size[k]) for k in range(count)]
