@@ -29,7 +29,7 @@ COPY = Op(
 
 
 # Parts of sums of more bytes than these are kept for a few lanes, not for every tile.
-_MOST_PARTS = 16 << 20
+_MOST_PARTS = 64 << 20
 _LANES = 8
 
 Step = Tensor | Region

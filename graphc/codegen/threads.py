@@ -154,13 +154,13 @@ def processors() -> int:
 
 
 def in_tiles(  # type: ignore[no-untyped-def]
-    tile, make, memory, rows, count, sizes, arguments, lanes=None, threads=None
+    tile, make, memory, rows, count, sizes, arguments, lanes=None, sums=(), threads=None
 ):
     """``tile(lane, first row, end row, buffers, …)`` for all rows, in so many tiles at most.
 
     Tiles of one lane run one after the other, always in the same order; without ``lanes`` each tile is its
-    own. What is given back is how many lanes there are. ``make(thread, rows, *sizes)`` makes the buffers of a
-    thread; ``memory`` keeps them from call to call.
+    own. What is given back is how many lanes there are; each finds zeros in its place of the arrays ``sums``.
+    ``make(thread, rows, *sizes)`` makes the buffers of a thread; ``memory`` keeps them from call to call.
     """
     size = -(-rows // max(1, count))
     tiles = -(-rows // size) if size else 0
@@ -169,6 +169,8 @@ def in_tiles(  # type: ignore[no-untyped-def]
     memory.reserve(available, make, size, sizes)
 
     def compute(lane: int) -> None:
+        for parts in sums:
+            parts[lane] = 0
         thread = memory.take()
         for first in range(lane * size, rows, lanes * size):
             end = min(first + size, rows)

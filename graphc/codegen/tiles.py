@@ -165,9 +165,9 @@ class RegionWriter:
             call = f"{lanes} = {call}"
         if even:
             writer.emit(f"# {region.count} tiles of {region.tile} rows", None)
-        for _, parts in sums if region.lanes is not None else []:
-            writer.emit(f"{parts}.fill(0)", None)
-        end = ")" if region.lanes is None else f", lanes={region.lanes})"
+        end = ")"
+        if region.lanes is not None:
+            end = f", lanes={region.lanes}, sums={tuple_source([parts for _, parts in sums])})"
         for text in tuple_lines(call, [*self.parameters], end):
             writer.emit(text, None)
         for result, parts in sums:

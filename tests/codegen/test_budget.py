@@ -1,5 +1,7 @@
 """A memory budget: the plan fits, the results stay what they are, or the error says how little is enough."""
 
+import runpy
+
 import numpy as np
 import pytest
 
@@ -202,7 +204,7 @@ def test_sums_in_lanes_are_those_of_the_interpreter(name: str, lanes: int, monke
     monkeypatch.setattr("graphc.codegen.tiling.sizes._OVERHEAD", 1.0)
     outputs, inputs = NETWORKS[name]()
     f = gc.compile(outputs, inputs, threads=2)
-    assert f"lanes={lanes})" in f.source
+    assert f"lanes={lanes}, sums=(" in f.source
     one = gc.compile(outputs, inputs, threads=1, params=f.params)
     for size in (64, 5):
         given = arguments(inputs, size)
@@ -212,6 +214,25 @@ def test_sums_in_lanes_are_those_of_the_interpreter(name: str, lanes: int, monke
         for value, wanted, again in zip(f(*given), expected, one(*given), strict=True):
             np.testing.assert_allclose(value, wanted, rtol=2e-4, atol=1e-6 * scale)
             np.testing.assert_array_equal(value, again)
+
+
+def test_a_saved_file_packs_and_adds_up_by_itself(tmp_path, monkeypatch) -> None:
+    """Symbolic sizes, threads' memory and lanes, without graphc."""
+    monkeypatch.setattr("graphc.codegen.schedule._MOST_PARTS", 0)
+    monkeypatch.setattr("graphc.codegen.schedule._LANES", 2)
+    monkeypatch.setattr("graphc.codegen.tiling.sizes._CACHE", 1 << 14)
+    monkeypatch.setattr("graphc.codegen.tiling.sizes._OVERHEAD", 1.0)
+    outputs, inputs = attention_block()
+    f = gc.compile(outputs, inputs)
+    assert "lanes=2" in f.source and "packed(" in f.source
+    f.save(tmp_path / "step.py")
+    text = (tmp_path / "step.py").read_text()
+    assert "import graphc" not in text and "from graphc" not in text
+    module = runpy.run_path(str(tmp_path / "step.py"))
+    for size in (64, 5):
+        given = arguments(inputs, size)
+        for value, expected in zip(module["call"](*given), f(*given), strict=True):
+            np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-7)
 
 
 def _parameters(outputs: list[gc.Tensor], f: gc.Function) -> dict[gc.Tensor, np.ndarray]:
