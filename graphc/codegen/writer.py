@@ -25,6 +25,7 @@ from graphc.ir.tensor import Tensor
 
 Line = tuple[str, Tensor | None]
 _COMMENT_COLUMN = 72
+_WIDEST_SETUP = 104  # characters of a line that makes a buffer under several names
 _INLINE_CONSTANT = 16  # elements of a constant that still stands in the source
 
 
@@ -126,6 +127,7 @@ class Writer:
         self.setup: list[str] = []  # the lines that make the buffers
         self.handed_over: dict[str, None] = {}  # buffers that the function gets, in order
         self.buffers: dict[Buffer, str] = {}  # the first variable that is kept in each
+        self.buffer_lines: dict[Buffer, int] = {}  # and its line among those of the setup
         self.scratch_names: dict[tuple[Tensor, int], str] = {}
         self.statements: list[Line] = []
         self.depth = 0  # of loops around what is written
@@ -188,19 +190,24 @@ class Writer:
     def array(self, buffer: Buffer, shape: Shape, suggestion: str) -> str:
         """A variable for what is kept in a buffer."""
         name = self.names.unique(suggestion)
+        self.resident.add(name)
         with _Setup(self):
             if buffer not in self.buffers:
                 self.buffers[buffer] = name
                 self.module.kernels.setdefault("view")
                 layout = self.memory.layout
                 place = f"places[{buffer.number}]" if layout is None else f"{layout[1][buffer.number]:_}"
-                text = f"view(memory, {place}, {self.shape(shape)}, {dtype_source(buffer.dtype)})"
+                text = f"{name} = view(memory, {place}, {self.shape(shape)}, {dtype_source(buffer.dtype)})"
+                self.buffer_lines[buffer] = len(self.setup)
+            elif same_shape(shape, buffer.shape):
+                line = self.setup[self.buffer_lines[buffer]].replace(" = view(", f" = {name} = view(")
+                if len(line) <= _WIDEST_SETUP:  # another name of the same
+                    self.setup[self.buffer_lines[buffer]] = line
+                    return name
+                text = f"{name} = {self.buffers[buffer]}"
             else:
-                text = self.buffers[buffer]
-                if not same_shape(shape, buffer.shape):
-                    text += f".reshape({self.shape(shape)})"
-            self.setup.append(f"{name} = {text}")
-        self.resident.add(name)
+                text = f"{name} = {self.buffers[buffer]}.reshape({self.shape(shape)})"
+            self.setup.append(text)
         return name
 
     def memory_lines(self, source: str) -> list[str]:
