@@ -191,6 +191,7 @@ class Function:
 
         ``planned_bytes`` are those of the buffers of a call, all threads' too, symbolic sizes taken for 64;
         ``live_bytes`` the most that are in use at once: no placing of the same values needs fewer.
+        ``computed_again`` is how many values are computed twice for a memory budget.
         """
         return self._compiled.stats
 
