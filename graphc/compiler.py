@@ -7,10 +7,12 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from graphc.codegen.budget import Budget, check_budget
 from graphc.codegen.memory import plan_memory
 from graphc.codegen.program import write_program
 from graphc.codegen.scalar import write_scalar_program
 from graphc.codegen.schedule import schedule
+from graphc.codegen.threads import processors
 from graphc.errors import GraphError
 from graphc.ir.body import with_bodies
 from graphc.ir.dimension import Dim, element_count
@@ -37,6 +39,8 @@ def compile(
     seed: int = 0,
     optimize: str = "default",
     threads: int | None = None,
+    memory_budget: int | None = None,
+    sizes: Mapping[str, int] | None = None,
     debug: str | None = None,
 ) -> Function:
     """Compile a graph to a function of NumPy arrays.
@@ -47,11 +51,14 @@ def compile(
     ``updates`` maps parameters to the values they take after each call. ``optimize`` names a
     pipeline: "none", "exact", "default" or "fast". ``threads`` is how many threads a call may use
     (None: ``GRAPHC_THREADS``, else all processors); with "default" and "fast" it does not change a bit of
-    the result. ``debug="nan"`` stops where the first NaN appears, "inf" also at
-    infinities.
+    the result. ``memory_budget`` is how many bytes the buffers of a call may take, all threads' too, not
+    counting arguments, parameters and results: values are then computed again where that saves memory.
+    ``sizes`` are the symbolic sizes at which memory is counted (64 for one not given). ``debug="nan"``
+    stops where the first NaN appears, "inf" also at infinities.
 
     Raises GraphError where the declaration does not hold together: an input missing or not needed,
-    two of one name, a size that no input fixes, an update of the wrong type.
+    two of one name, a size that no input fixes, an update of the wrong type; and where no plan fits into
+    the memory budget.
 
     >>> import numpy as np, graphc as gc
     >>> x = gc.input("x", ("N", 2))
@@ -81,6 +88,15 @@ def compile(
     plan = schedule(graph, tiled)
     scalar = write_scalar_program(plan) if debug is None else None
     memory = plan_memory(plan)
+    counted, used = sizes or {}, _thread_count(threads) or processors()
+    repeated: tuple[Tensor, ...] = ()
+    if memory_budget is not None:
+        check_budget(memory_budget, counted)
+        fitting = Budget(memory_budget, counted, used, tiled).fitted(plan, memory)
+        plan, memory, repeated = fitting.schedule, fitting.plan, fitting.repeated
+        if fitting.threads < used:
+            threads = used = fitting.threads
+        verifier.verify(plan.graph, "rematerialisation")
     clock.lap("plan")
     program = write_program(plan, memory, places, debug)
     clock.lap("source")
@@ -91,7 +107,10 @@ def compile(
         "nodes": len(declared.nodes),
         "nodes_after_passes": len(graph.nodes),
         "steps": len(plan.steps),
-        "blocks": len(memory.blocks),
+        "buffers": len(memory.buffers),
+        "planned_bytes": memory.footprint.planned(counted, used),
+        "live_bytes": memory.footprint.alive(counted, used),
+        "computed_again": len(repeated),
         "regions": len(plan.regions),
         "operations": done.operations,
         "bytes": done.bytes,
@@ -108,8 +127,7 @@ def compile(
         ),
         structure=structure,
         labels=output_labels(leaves, structure),
-        block_sizes=memory.block_sizes,
-        tiles=memory.tiles,
+        footprint=memory.footprint,
         sizes=_symbolic_sizes(with_bodies(plan.order)),
         parameters=tuple(name for name, _ in program.parameters),
         updates=bool(plan.graph.updates),

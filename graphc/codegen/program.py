@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from graphc.codegen import packing, threads
 from graphc.codegen.emitters import tuple_lines, tuple_source
 from graphc.codegen.memory import Plan
 from graphc.codegen.names import Namespace, comment
@@ -24,9 +25,13 @@ from graphc.ir.tensor import Tensor
 
 _RESERVED = (
     "np", "params", "buffers", "seed", "call", "constants", "compute", "workspace", "view", "erf_into",
-    "check_index", "check_finite", "random_generator", "block", "window_view", "fold_into", "max_pool_into",
+    "check_index", "check_finite", "random_generator", "window_view", "fold_into", "max_pool_into",
     "window_index_into",
-    "in_tiles", "tile_rows", "tile_number", "first_row", "end_row",
+    "in_tiles", "tile_rows", "lane", "first_row", "end_row", "arena", "memory", "memory_bytes", "packed",
+    "places",
+    "thread_memory",
+    # Names of the modules that standalone files contain.
+    *[name for module in (packing, threads) for name in vars(module) if not name.startswith("__")],
 )  # fmt: skip
 
 
@@ -113,12 +118,15 @@ def _constants(module: Module) -> list[Line]:
 def _workspace(writer: Writer, symbols: Mapping[str, str]) -> list[Line]:
     """The function that makes the buffers."""
     handed = list(writer.handed_over)
+    memory = writer.memory_lines("arena")
+    if memory:
+        writer.module.kernels.setdefault("arena")
     return [
         ("", None),
         *([("", None)] if writer.module.functions else []),
         (f"def workspace({', '.join(symbols.values())}):", None),
         ('    """The buffers of a call with these sizes, and their views."""', None),
-        *[(f"    {text}", None) for text in writer.setup],
+        *[(f"    {text}", None) for text in (*memory, *writer.setup)],
         *[(f"    {text}", None) for text in tuple_lines("return ", handed, "")],
         ("", None),
         ("", None),

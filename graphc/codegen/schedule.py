@@ -8,8 +8,9 @@ as its cotangent exists, and the memory of that layer is free again before the n
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from graphc.codegen.tiling.growth import element_hint
 from graphc.codegen.tiling.region import Region, region_of
 from graphc.codegen.tiling.regions import Run, runs
 from graphc.codegen.tiling.sizes import tiles_of
@@ -26,6 +27,10 @@ COPY = Op(
     "copy", "elementwise", lambda inputs, attrs: (inputs[0].shape, inputs[0].dtype), lambda attrs, x: x.copy()
 )
 
+
+# Parts of sums of more bytes than these are kept for a few lanes, not for every tile.
+_MOST_PARTS = 64 << 20
+_LANES = 8
 
 Step = Tensor | Region
 """What is executed at once: one node, or the nodes of a region in tiles."""
@@ -51,37 +56,61 @@ def results_of(step: Step) -> tuple[Tensor, ...]:
     return step.outputs if isinstance(step, Region) else (step,)
 
 
-def schedule(graph: Graph, tiled: bool = False) -> Schedule:
+def schedule(
+    graph: Graph,
+    tiled: bool = False,
+    order: Sequence[Tensor] | None = None,
+    scale: float = 1.0,
+    lanes: int | None = None,
+) -> Schedule:
     """The graph with each update's value in a node of its own, and the order to compute it in.
 
-    Where it is ``tiled``, steps that share their rows are regions.
+    Where it is ``tiled``, steps that share their rows are regions, with ``scale`` times the rows in a tile
+    that are best for speed, and in ``lanes``. An ``order`` of all nodes is kept to, in tiles also.
     """
     graph = _with_own_updates(graph)
-    depth: dict[Tensor, int] = {}
-    for node in graph.nodes:
-        depth[node] = 1 + max([depth[i] for i in node.inputs], default=0)
-    order = topological_order(_roots(graph, depth))
+    keep = order is not None
+    if order is None:
+        order = _order(graph)
     steps: list[Step] = []
     for run in runs(order, graph.roots) if tiled else [Run(tuple(order))]:
         if run.region is None:
             steps += [n for n in run.nodes if _computes(n)]
         else:
-            steps.append(_region(run, order, graph))
+            steps.append(_region(run, order, graph, scale, lanes))
     loops = {n: schedule(_body_graph(n)) for n in steps if isinstance(n, Tensor) and n.op.family == "loop"}
-    regions = {r: schedule(r.body) for r in steps if isinstance(r, Region)}
+    regions = {
+        r: schedule(r.body, order=topological_order(r.order) if keep else None)
+        for r in steps
+        if isinstance(r, Region)
+    }
     return Schedule(graph, tuple(order), tuple(steps), loops, regions)
+
+
+def _order(graph: Graph) -> list[Tensor]:
+    depth: dict[Tensor, int] = {}
+    for node in graph.nodes:
+        depth[node] = 1 + max([depth[i] for i in node.inputs], default=0)
+    return topological_order(_roots(graph, depth))
 
 
 def _computes(node: Tensor) -> bool:
     return bool(node.inputs or node.op.family in ("random", "loop")) and not is_view(node)
 
 
-def _region(run: Run, order: Sequence[Tensor], graph: Graph) -> Region:
+def _region(run: Run, order: Sequence[Tensor], graph: Graph, scale: float, lanes: int | None) -> Region:
     assert run.region is not None
     members = set(run.nodes)
     used = {owner(o) for o in graph.roots}
     used |= {owner(i) for n in order if n not in members for i in n.inputs}
-    return region_of(run.region, run.nodes, used & members, tiles_of(run.region, run.nodes))
+    region = region_of(run.region, run.nodes, used & members, tiles_of(run.region, run.nodes, scale))
+    sums = [r.outside for r in region.results if r.part is None]
+    count = region.tiles.count
+    parts = sum([element_hint((count, *n.shape)) * n.dtype.itemsize for n in sums])
+    if lanes is None and parts > _MOST_PARTS:
+        lanes = _LANES
+    few = isinstance(count, int) and lanes is not None and count <= lanes
+    return region if not sums or few else replace(region, lanes=lanes)
 
 
 def _body_graph(loop: Tensor) -> Graph:

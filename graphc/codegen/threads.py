@@ -158,29 +158,32 @@ def tile_rows(rows: int, most: int) -> int:
     return rows if rows <= most else -(-rows // (2 * -(-rows // (2 * most))))
 
 
-def in_tiles(tile, make, kept, rows, size, sizes, arguments, threads=None):  # type: ignore[no-untyped-def]
-    """``tile(number, first row, end row, buffers, …)`` for all rows, in tiles of ``size``; their number.
+def in_tiles(  # type: ignore[no-untyped-def]
+    tile, make, memory, rows, size, sizes, arguments, lanes=None, sums=(), threads=None
+):
+    """``tile(lane, first row, end row, buffers, …)`` for all rows, in tiles of ``size``.
 
-    ``make(rows, *sizes)`` makes the buffers of a thread; ``kept`` keeps them from call to call, by rows.
+    Tiles of one lane run one after the other, always in the same order; without ``lanes`` each tile is its
+    own. What is given back is how many lanes there are; each finds zeros in its place of the arrays ``sums``.
+    ``make(thread, rows, *sizes)`` makes the buffers of a thread; ``memory`` keeps them from call to call.
     """
     tiles = -(-rows // size) if size else 0
-    available = min(tiles, (threads or processors()) if ThreadpoolController else 1)
-    for some, wanted in ((size, available), (rows - (tiles - 1) * size, min(tiles, 1))):
-        free = kept.setdefault(some, [])
-        while len(free) < wanted:
-            free.append(make(some, *sizes))
+    lanes = min(tiles, lanes or tiles)
+    available = min(lanes, (threads or processors()) if ThreadpoolController else 1)
+    memory.reserve(available, make, size, sizes)
 
-    def compute(number: int) -> None:
-        first = number * size
-        end = min(first + size, rows)
-        free = kept[end - first]
-        buffers = free.pop()
-        tile(number, first, end, buffers, *sizes, *arguments)
-        free.append(buffers)
+    def compute(lane: int) -> None:
+        for parts in sums:
+            parts[lane] = 0
+        thread = memory.take()
+        for first in range(lane * size, rows, lanes * size):
+            end = min(first + size, rows)
+            tile(lane, first, end, thread.buffers(make, end - first, sizes), *sizes, *arguments)
+        memory.give_back(thread)
 
-    if tiles == 1:
+    if lanes == 1:
         compute(0)
     else:
         with blas:
-            workers.run(compute, tiles, available)
-    return tiles
+            workers.run(compute, lanes, available)
+    return lanes

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from graphc.codegen.emitters import tuple_lines, tuple_source
 from graphc.codegen.names import comment, suggested_name
+from graphc.codegen.overwriting import added_up
 from graphc.codegen.tiling.parts import Part
 from graphc.codegen.tiling.region import Operand, Region, Result
 from graphc.codegen.tiling.sizes import TILE_ROWS
@@ -30,18 +32,21 @@ class RegionWriter:
         """Append the functions to the module and the call to the program's statements."""
         writer, region = self.writer, self.region
         opening: list[str] = []
-        variables = self._operands(opening)
         targets = [self._target(r) for r in region.results]
+        variables = self._operands(opening, targets)
         body = type(writer)(self.module, self.schedule, self.plan, variables)
         for line in opening:
             body.emit(line, None)
         copies: list[tuple[Result, str]] = []
+        added = added_up(region)
         for result, target in zip(region.results, targets, strict=True):
             place = self._place(result, target)
             if result.inside in self.plan.fresh and result.inside not in body.variables:
                 name = target if result.part else self.module.names.unique(suggested_name(result.inside))
                 body.variables[result.inside] = name
                 body.emit(f"{name} = {place}", None)
+            elif result.inside in added:
+                body.added[result.inside] = place
             else:
                 copies.append((result, place))
         body.write_steps()
@@ -52,10 +57,11 @@ class RegionWriter:
         self._call(sizes, targets)
 
     # -- operands and results ------------------------------------------------------------------------
-    def _operands(self, opening: list[str]) -> dict[Tensor, str]:
+    def _operands(self, opening: list[str], targets: Sequence[str]) -> dict[Tensor, str]:
         """The variables inside of what comes from around; lines that take the rows go to ``opening``."""
         found: dict[Tensor, str] = {}
         taken = {self.writer.reference(o.outside) for o in self.region.operands if o.part is None}
+        taken.update(targets)
         renamed: list[str] = []
         kept: list[str] = []
         for operand in self.region.operands:
@@ -63,7 +69,7 @@ class RegionWriter:
             self.parameters.setdefault(name)
             if operand.part is None:
                 continue
-            if name in taken:  # the same array is read in another way too
+            if name in taken:  # the same array is read in another way too, or written
                 found[operand.inside] = self.module.names.unique(f"{name}_rows")
             taken.add(name)
             line = f"{found[operand.inside]} = {self._rows(name, operand.part)}"
@@ -88,14 +94,15 @@ class RegionWriter:
             writer.allocate(node)
         name = writer.reference(node)
         if result.part is None:
-            name = writer.handed_array(*writer.plan.parts[node], f"{name}_parts")
+            parts = writer.plan.parts[node]
+            name = writer.handed_array(parts, parts.shape, f"{name}_parts")
         self.parameters.setdefault(name)
         return name
 
     def _place(self, result: Result, target: str) -> str:
         """Where a tile's value goes."""
         if result.part is None:
-            return f"{target}[tile_number]" if result.outside.ndim else f"{target}[tile_number, ...]"
+            return f"{target}[lane]" if result.outside.ndim else f"{target}[lane, ...]"
         part = result.part
         if part.outer == 1:
             return self._rows(target, part)
@@ -142,12 +149,12 @@ class RegionWriter:
         rows = self.module.symbols[TILE_ROWS]
         handed = list(body.handed_over)
         lines: list[Line] = [("", None), ("", None)]
-        lines.append((f"def {self.name}_buffers({', '.join([rows, *sizes.values()])}):", None))
+        lines.append((f"def {self.name}_buffers({', '.join(['thread', rows, *sizes.values()])}):", None))
         lines.append(('    """The buffers of one thread for a tile of so many rows."""', None))
-        lines += [(f"    {text}", None) for text in body.setup]
+        lines += [(f"    {text}", None) for text in (*body.memory_lines("thread.memory"), *body.setup)]
         lines += [(f"    {text}", None) for text in tuple_lines("return ", handed, "")]
         lines += [("", None), ("", None)]
-        arguments = ["tile_number", "first_row", "end_row", "buffers", *sizes.values(), *self.parameters]
+        arguments = ["lane", "first_row", "end_row", "buffers", *sizes.values(), *self.parameters]
         lines += [(text, None) for text in tuple_lines(f"def {self.name}", arguments, ":")]
         lines.append((f'    """Rows first_row to end_row of {comment(str(self.region.rows))}."""', None))
         if handed:
@@ -160,10 +167,10 @@ class RegionWriter:
     def _call(self, sizes: dict[str, str], targets: list[str]) -> None:
         writer, region = self.writer, self.region
         self.module.kernels.setdefault("in_tiles")
-        kept = writer.resident_object(f"{self.name}_kept", "{}")
+        memory = writer.thread_memory()
         given = tuple_source([*sizes.values()]) if sizes else "()"
         call = (
-            f"in_tiles({self.name}, {self.name}_buffers, {kept}, {writer.size(region.rows)}, "
+            f"in_tiles({self.name}, {self.name}_buffers, {memory}, {writer.size(region.rows)}, "
             f"{self._tile_rows()}, {given}, "
         )
         if sizes:
@@ -171,13 +178,16 @@ class RegionWriter:
         even = isinstance(region.tiles.rows, int)
         sums = [(r, t) for r, t in zip(region.results, targets, strict=True) if r.part is None]
         if sums and not even:
-            tiles = self.module.names.unique("tiles")
-            call = f"{tiles} = {call}"
+            lanes = self.module.names.unique("lanes")
+            call = f"{lanes} = {call}"
         if even:
             writer.emit(f"# {region.tiles.count} tiles of {region.tiles.rows} rows", None)
-        for text in tuple_lines(call, [*self.parameters], ")"):
+        end = ")"
+        if region.lanes is not None:
+            end = f", lanes={region.lanes}, sums={tuple_source([parts for _, parts in sums])})"
+        for text in tuple_lines(call, [*self.parameters], end):
             writer.emit(text, None)
         for result, parts in sums:
             node = result.outside
-            some = parts if even else f"{parts}[:{tiles}]"
+            some = parts if even else f"{parts}[:{lanes}]"
             writer.emit(f"np.add.reduce({some}, axis=0, out={writer.reference(node)})", node)

@@ -10,21 +10,22 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from graphc.codegen.emitters import EMITTERS, dtype_source, literal_source, slice_source, tuple_source
+from graphc.codegen.footprint import Buffer
 from graphc.codegen.loops import LoopWriter
-from graphc.codegen.memory import Block, Plan
+from graphc.codegen.memory import Plan
 from graphc.codegen.names import Namespace, comment, suggested_name
 from graphc.codegen.schedule import Schedule
 from graphc.codegen.tiles import RegionWriter
 from graphc.codegen.tiling.region import Region
 from graphc.codegen.views import is_literal, is_view, owner
-from graphc.ir.dimension import Dim, Shape, dim_source
-from graphc.ir.dtype import DType
+from graphc.ir.dimension import Dim, Shape, dim_source, same_shape
 from graphc.ir.origin import Location
 from graphc.ir.printer import format_type
 from graphc.ir.tensor import Tensor
 
 Line = tuple[str, Tensor | None]
 _COMMENT_COLUMN = 72
+_WIDEST_SETUP = 104  # characters of a line that makes a buffer under several names
 _INLINE_CONSTANT = 16  # elements of a constant that still stands in the source
 
 
@@ -120,18 +121,20 @@ class Writer:
         self, module: Module, schedule: Schedule, plan: Plan, variables: Mapping[Tensor, str]
     ) -> None:
         self.module, self.schedule, self.plan = module, schedule, plan
+        self.memory = plan  # of the whole function, also while a loop's body is written
         self.names = module.names
         self.variables = dict(variables)
         self.setup: list[str] = []  # the lines that make the buffers
         self.handed_over: dict[str, None] = {}  # buffers that the function gets, in order
-        self.arrays: dict[tuple[Block, Shape, DType], str] = {}
-        self.block_names: dict[Block, str] = {}
+        self.buffers: dict[Buffer, str] = {}  # the first variable that is kept in each
+        self.buffer_lines: dict[Buffer, int] = {}  # and its line among those of the setup
         self.scratch_names: dict[tuple[Tensor, int], str] = {}
         self.statements: list[Line] = []
         self.depth = 0  # of loops around what is written
         self.sizes_in_compute = False
         self.writing_setup = False
         self.resident: set[str] = set()  # variables that live in the workspace
+        self.added: dict[Tensor, str] = {}  # what is added up as soon as it is there, and to what
 
     # -- expressions -------------------------------------------------------------------------------
     def size(self, size: Dim) -> str:
@@ -182,34 +185,49 @@ class Writer:
                 )
             self.resident.add(name)
         else:
-            block = self.plan.block[node]
-            self.variables[node] = self.array(block, node.shape, node.dtype, suggested_name(node))
+            self.variables[node] = self.array(self.plan.buffer[node], node.shape, suggested_name(node))
 
-    def array(self, block: Block, shape: Shape, dtype: DType, suggestion: str) -> str:
-        """A variable for this piece of a block: the block itself where all its users are alike."""
+    def array(self, buffer: Buffer, shape: Shape, suggestion: str) -> str:
+        """A variable for what is kept in a buffer."""
         name = self.names.unique(suggestion)
-        key = (block, shape, dtype)
-        with _Setup(self):
-            if key in self.arrays:
-                self.setup.append(f"{name} = {self.arrays[key]}")
-            elif len(block.types) == 1:
-                self.setup.append(f"{name} = np.empty({self.shape(shape)}, {dtype_source(dtype)})")
-            else:
-                self.module.kernels.setdefault("view")
-                if block not in self.block_names:
-                    self.block_names[block] = self.names.unique(f"block{len(self.block_names) + 1}")
-                    sizes = [self.size(s) for s in block.sizes]
-                    size = sizes[0] if len(sizes) == 1 else f"max({', '.join(sizes)})"
-                    self.setup.append(f"{self.block_names[block]} = np.empty({size}, np.uint8)")
-                where = self.block_names[block]
-                self.setup.append(f"{name} = view({where}, {self.shape(shape)}, {dtype_source(dtype)})")
-        self.arrays.setdefault(key, name)
         self.resident.add(name)
+        with _Setup(self):
+            if buffer not in self.buffers:
+                self.buffers[buffer] = name
+                self.module.kernels.setdefault("view")
+                layout = self.memory.layout
+                place = f"places[{buffer.number}]" if layout is None else f"{layout[1][buffer.number]:_}"
+                text = f"{name} = view(memory, {place}, {self.shape(shape)}, {dtype_source(buffer.dtype)})"
+                self.buffer_lines[buffer] = len(self.setup)
+            elif same_shape(shape, buffer.shape):
+                line = self.setup[self.buffer_lines[buffer]].replace(" = view(", f" = {name} = view(")
+                if len(line) <= _WIDEST_SETUP:  # another name of the same
+                    self.setup[self.buffer_lines[buffer]] = line
+                    return name
+                text = f"{name} = {self.buffers[buffer]}"
+            else:
+                text = f"{name} = {self.buffers[buffer]}.reshape({self.shape(shape)})"
+            self.setup.append(text)
         return name
 
-    def handed_array(self, block: Block, shape: Shape, dtype: DType, suggestion: str) -> str:
-        """A variable for a piece of a block, ready to be used."""
-        name = self.array(block, shape, dtype, suggestion)
+    def memory_lines(self, source: str) -> list[str]:
+        """The lines that make the memory of the buffers, by a function of its bytes."""
+        if not self.buffers:
+            return []
+        if self.memory.layout is not None:
+            return [f"memory = {source}({self.memory.layout[0]:_})"]
+        self.module.kernels.setdefault("packed")
+        lines = ["# Of each buffer the first step and the last that need it, and its bytes."]
+        lines.append("memory_bytes, places = packed((")
+        with _Setup(self):
+            for buffer, (first, last, size) in zip(self.memory.buffers, self.memory.spans, strict=True):
+                row = f"    ({first}, {last}, {self.size(size)}),"
+                lines.append(f"{row.ljust(36)}  # {comment(self.buffers.get(buffer, ''))}".rstrip(" #"))
+        return [*lines, "))", f"memory = {source}(memory_bytes)"]
+
+    def handed_array(self, buffer: Buffer, shape: Shape, suggestion: str) -> str:
+        """A variable for what is kept in a buffer, ready to be used."""
+        name = self.array(buffer, shape, suggestion)
         self.handed_over.setdefault(name)
         return name
 
@@ -218,19 +236,21 @@ class Writer:
         name = self.variables[node] = self.names.unique(suggested_name(node))
         self.emit(f"{name} = np.empty({self.shape(node.shape)}, {dtype_source(node.dtype)})", node)
 
-    def resident_object(self, suggestion: str, expression: str) -> str:
-        """A variable for an object that is made with the buffers."""
-        name = self.names.unique(suggestion)
-        self.setup.append(f"{name} = {expression}")
-        self.resident.add(name)
-        self.handed_over.setdefault(name)
+    def thread_memory(self) -> str:
+        """The variable of the threads' memory, which all regions share."""
+        name = "thread_memory"
+        if name not in self.resident:
+            self.module.kernels.setdefault("ThreadMemory")
+            self.setup.append(f"{name} = ThreadMemory()")
+            self.resident.add(name)
+            self.handed_over.setdefault(name)
         return name
 
     def scratch(self, step: Tensor, number: int) -> str:
-        block, shape, dtype = self.plan.scratch[step][number]
+        buffer = self.plan.scratch[step][number]
         key = (step, number)
         if key not in self.scratch_names:
-            self.scratch_names[key] = self.handed_array(block, shape, dtype, "scratch")
+            self.scratch_names[key] = self.handed_array(buffer, buffer.shape, "scratch")
         self.handed_over.setdefault(self.scratch_names[key])
         return self.scratch_names[key]
 
@@ -338,6 +358,9 @@ class Writer:
         lines = emitter.lines(_At(self, step, out, self.plan.overwrites.get(step)))
         for k, line in enumerate(lines):
             self.emit(line, step, "" if k else format_type(step))
+        if step in self.added:
+            place = self.added[step]
+            self.emit(f"np.add({place}, {out}, out={place})", step)
         if self.module.nan_checks and step.dtype.kind == "f":
             self.module.kernels.setdefault("check_finite")
             where = repr(comment(step.location.short))

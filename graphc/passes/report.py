@@ -24,7 +24,7 @@ def explain(records: Sequence[PassRecord], stats: Mapping[str, Any]) -> str:
             parts += _difference(record)
     seconds = ", ".join(f"{stage} {value * 1e3:.1f}" for stage, value in stats["seconds"].items())
     tiles = f", {stats['regions']} of them regions in tiles" if stats["regions"] else ""
-    parts.append(f"== {stats['steps']} steps{tiles}, in {stats['blocks']} blocks of memory; ms: {seconds}")
+    parts.append(f"== {stats['steps']} steps{tiles}, in {stats['planned_bytes']:,} bytes; ms: {seconds}")
     return "\n".join(parts)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from graphc.codegen.memory import TileMemory, total_bytes
+from graphc.codegen.footprint import Footprint
 from graphc.codegen.program import Program
 from graphc.codegen.standalone import standalone_source, write_standalone
 from graphc.codegen.threads import blas, processors
@@ -50,8 +50,7 @@ class Compiled:
     arguments: tuple[Argument, ...]
     structure: Structure
     labels: tuple[str, ...]
-    block_sizes: tuple[tuple[Dim, ...], ...]
-    tiles: tuple[TileMemory, ...]
+    footprint: Footprint
     sizes: tuple[Dim, ...]
     parameters: tuple[str, ...]
     updates: bool
@@ -201,16 +200,18 @@ class Function:
 
     @property
     def stats(self) -> Mapping[str, Any]:
-        """Figures of the compilation: nodes before and after the passes, steps, blocks, seconds by stage."""
+        """Figures of the compilation: nodes before and after the passes, steps, buffers, seconds by stage.
+
+        ``planned_bytes`` are those of the buffers of a call, all threads' too, symbolic sizes taken for 64;
+        ``live_bytes`` the most that are in use at once: no placing of the same values needs fewer.
+        ``computed_again`` is how many values are computed twice for a memory budget.
+        """
         return self._compiled.stats
 
     def workspace_bytes(self, **sizes: int) -> int:
         """Bytes of a call's buffers, all threads' too, at these symbolic sizes (64 for one not given)."""
         compiled = self._compiled
-        threads = compiled.threads or processors()
-        return total_bytes(compiled.block_sizes, sizes) + sum(
-            [tile.bytes(sizes, threads) for tile in compiled.tiles]
-        )
+        return compiled.footprint.planned(sizes, compiled.threads or processors())
 
     @property
     def inputs(self) -> tuple[str, ...]:

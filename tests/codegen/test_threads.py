@@ -8,7 +8,12 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import graphc as gc
+from graphc.codegen.packing import Piece, ThreadMemory
 from graphc.codegen.threads import Workers, blas, in_tiles, tile_rows
+
+
+def buffers_of(thread: Piece, rows: int) -> tuple[np.ndarray, ...]:
+    return (thread.memory(8 * rows),)
 
 
 def blas_threads() -> list[int]:
@@ -23,19 +28,20 @@ def test_every_row_is_in_one_tile(rows, most, threads) -> None:
     sizes = []
 
     def tile(number, first, end, buffers):
-        assert buffers.shape == (end - first,)
-        buffers[:] = number
+        (mine,) = buffers
+        assert len(mine) >= 8 * (end - first)
+        mine[:] = number
         seen[first:end] += 1
         sizes.append(end - first)
 
-    kept: dict[int, list[np.ndarray]] = {}
+    memory = ThreadMemory()
     for _ in range(2):
-        tiles = in_tiles(tile, np.empty, kept, rows, tile_rows(rows, most), (), (), threads=threads)
+        tiles = in_tiles(tile, buffers_of, memory, rows, tile_rows(rows, most), (), (), threads=threads)
     assert (seen == 2).all()
     assert tiles * 2 == len(sizes) and max(sizes, default=0) <= most
     assert tiles < 2 if rows <= most else tiles <= 2 * -(-rows // (2 * most))
     assert len(set(sizes)) <= 2
-    assert sum(map(len, kept.values())) <= threads + 1
+    assert len(memory._free) <= threads
 
 
 def test_an_error_stops_the_tiles_and_reaches_the_caller() -> None:
@@ -47,7 +53,7 @@ def test_an_error_stops_the_tiles_and_reaches_the_caller() -> None:
             raise ValueError("tile 3")
 
     with pytest.raises(ValueError, match="tile 3"):
-        in_tiles(tile, np.empty, {}, 1000, 1, (), (), threads=2)
+        in_tiles(tile, buffers_of, ThreadMemory(), 1000, 1, (), (), threads=2)
     assert len(begun) < 1000
 
 
@@ -55,7 +61,8 @@ def test_products_run_on_one_thread_inside_and_as_before_outside() -> None:
     with threadpool_limits(2, "blas"):
         before = blas_threads()
         inside = []
-        in_tiles(lambda *_: inside.append(blas_threads()), np.empty, {}, 4, 1, (), (), threads=2)
+        memory = ThreadMemory()
+        in_tiles(lambda *_: inside.append(blas_threads()), buffers_of, memory, 4, 1, (), (), threads=2)
         assert all(set(found) == {1} for found in inside)
         with blas, blas:
             assert set(blas_threads()) == {1}
@@ -93,14 +100,14 @@ def test_a_job_inside_a_job_ends() -> None:
 
 def _in_child(results: "multiprocessing.SimpleQueue[int]") -> None:
     total: list[int] = []
-    in_tiles(lambda number, *_: total.append(number), np.empty, {}, 8, 1, (), (), threads=2)
+    in_tiles(lambda number, *_: total.append(number), buffers_of, ThreadMemory(), 8, 1, (), (), threads=2)
     results.put(sum(total))
 
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_process_has_threads_of_its_own() -> None:
-    in_tiles(lambda *_: None, np.empty, {}, 8, 1, (), (), threads=2)
+    in_tiles(lambda *_: None, buffers_of, ThreadMemory(), 8, 1, (), (), threads=2)
     context = multiprocessing.get_context("fork")
     results = context.SimpleQueue()
     child = context.Process(target=_in_child, args=(results,))

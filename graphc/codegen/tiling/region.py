@@ -38,7 +38,9 @@ class Result:
 class Region:
     """Steps that run in tiles of some rows.
 
-    ``rows`` is how many there are; ``body`` is the graph of a tile.
+    ``rows`` is how many there are; ``body`` is the graph of a tile, ``order`` its steps as the graph around
+    has them in order. With ``lanes`` only so many parts of a sum are kept: each tile adds its own to that of
+    its lane.
     """
 
     rows: Dim
@@ -46,11 +48,18 @@ class Region:
     body: Graph
     operands: tuple[Operand, ...]
     results: tuple[Result, ...]
+    order: tuple[Tensor, ...]
+    lanes: int | None = None
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
         """What is read of the graph around."""
         return tuple([o.outside for o in self.operands])
+
+    @property
+    def parts(self) -> Dim:
+        """How many parts of a sum are kept."""
+        return self.tiles.count if self.lanes is None else self.lanes
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:
@@ -74,7 +83,8 @@ def region_of(growth: Growth, order: Sequence[Tensor], used: Set[Tensor], tiles:
     read = set(graph.nodes)
     operands = tuple([o for o in operands if o.inside in read])
     graph = Graph(tuple([o.inside for o in operands]), graph.outputs)
-    return Region(growth.rows, tiles, graph, operands, results)
+    steps = tuple([body.inside[n] for n in order if body.inside[n] in read])
+    return Region(growth.rows, tiles, graph, operands, results, steps)
 
 
 class _Body:

@@ -39,10 +39,10 @@ class Tiles:
     rows: Dim
 
 
-def tiles_of(region: Growth, nodes: Sequence[Tensor]) -> Tiles:
-    """The tiles of a region."""
+def tiles_of(region: Growth, nodes: Sequence[Tensor], scale: float = 1.0) -> Tiles:
+    """The tiles of a region, with about ``scale`` times the rows that are best for speed."""
     rows = region.rows
-    most = _rows_of_a_tile(region, nodes)
+    most = max(1, int(_rows_of_a_tile(region, nodes) * scale))
     if isinstance(rows, int):
         count = min(rows, 2 * -(-rows // (2 * most)))
         even = next((k for k in range(count, 2 * count) if rows % k == 0), None)
