@@ -34,11 +34,15 @@ import json
 import os
 from pathlib import Path
 from typing import Any
-
+{threads}
 import numpy as np
 
 
 '''
+_ONE_THREAD = """
+# Each matrix product runs on one thread, and tiles on all: NumPy reads this when it is first imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+"""
 _TEMPLATE = '''
 
 _FILE = Path(__file__).with_suffix(".npz")
@@ -62,7 +66,7 @@ def {name}({arguments}):
     buffers = _buffers.pop(sizes, None)
     if buffers is None:
         buffers = workspace(*sizes)
-    with np.errstate(all="ignore"):
+    with {guards}:
         results = compute([parameters[n] for n in _names], buffers, {extra}{arguments})
     _buffers[sizes] = buffers
     calls += 1
@@ -113,6 +117,7 @@ def standalone_source(
     seed: int,
     examples: int,
     labels: Sequence[str],
+    one_blas_thread: bool,
 ) -> str:
     """The text of the file: kernels, the program, a function ``name`` that calls it, ``save``."""
     arguments = [variable for _, variable in program.arguments]
@@ -120,7 +125,8 @@ def standalone_source(
         f"{variable} {tensor.dtype}{format_shape(tensor.shape)}"
         for variable, tensor in zip(arguments, inputs, strict=True)
     )
-    whole = [module for module in (packing, threads) if _named(module, program.kernels)]
+    wanted = {packing: False, threads: one_blas_thread}
+    whole = [module for module, needed in wanted.items() if needed or _named(module, program.kernels)]
     modules = [_module(module, _BEGINNINGS[module]) for module in whole]
     named = [name for module in whole for name in _named(module, program.kernels)]
     called = with_dependencies([name for name in program.kernels if name not in named])
@@ -129,7 +135,9 @@ def standalone_source(
         module = inspect.getmodule(erf)
         assert module is not None
         kernels = f"{_module(module, 'import numpy')}\n\n_BLOCK = 8192\n\n\n{kernels}"
-    return _HEAD + kernels + _TEMPLATE.format(
+    head = _HEAD.format(threads=_ONE_THREAD if one_blas_thread else "")
+    return head + kernels + _TEMPLATE.format(
+        guards=('blas, ' if one_blas_thread else "") + 'np.errstate(all="ignore")',
         constants=len(program.constants),
         examples=examples,
         calls=calls,

@@ -1,8 +1,9 @@
 """Tiles on threads: a function of a tile and the rows enter; each tile has been computed once.
 
 Threads are started at first use and stay. Matrix products run on one thread each meanwhile, which takes
-threadpoolctl; without it, tiles run one after the other and products on all threads. Which thread computes a
-tile changes nothing: tiles depend on the number of rows alone. Written into standalone files as it stands.
+threadpoolctl, or OPENBLAS_NUM_THREADS=1 in the environment; without either, tiles run one after the other.
+Which thread computes a tile changes nothing: tiles depend on the number of rows alone. Written into
+standalone files as it stands.
 """
 
 import itertools
@@ -169,7 +170,8 @@ def in_tiles(  # type: ignore[no-untyped-def]
     """
     tiles = -(-rows // size) if size else 0
     lanes = min(tiles, lanes or tiles)
-    available = min(lanes, (threads or processors()) if ThreadpoolController else 1)
+    alone = ThreadpoolController or os.environ.get("OPENBLAS_NUM_THREADS") == "1"
+    available = min(lanes, (threads or processors()) if alone else 1)
     memory.reserve(available, make, size, sizes)
 
     def compute(lane: int) -> None:

@@ -277,7 +277,7 @@ class Function:
         arrays = [a.admit(v) for a, v in zip(compiled.arguments, given, strict=False)]
         source = standalone_source(
             compiled.body, compiled.arguments, name="call", calls=self.calls, seed=compiled.seed,
-            examples=len(arrays), labels=compiled.labels,
+            examples=len(arrays), labels=compiled.labels, one_blas_thread=compiled.blas == "one",
         )  # fmt: skip
         values = {name: self.params[name] for name in compiled.parameters}
         write_standalone(path, source, values, compiled.body.constants, arrays)
