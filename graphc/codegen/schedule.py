@@ -7,7 +7,7 @@ as its cotangent exists, and the memory of that layer is free again before the n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from graphc.codegen.tiling.growth import element_hint
@@ -73,11 +73,16 @@ def schedule(
     if order is None:
         order = _order(graph)
     steps: list[Step] = []
+    if tiled:
+        read, roots = users(order), {owner(o) for o in graph.roots}
     for run in runs(order, graph.roots) if tiled else [Run(tuple(order))]:
         if run.region is None:
             steps += [n for n in run.nodes if _computes(n)]
         else:
-            steps.append(_region(run, order, graph, scale, lanes))
+            members = set(run.nodes)
+            used = {owner(n) for n in run.nodes if any(u not in members for u in read[n])}
+            used |= {n for n in run.nodes if n in roots}
+            steps.append(_region(run, used & members, scale, lanes))
     loops = {n: schedule(_body_graph(n)) for n in steps if isinstance(n, Tensor) and n.op.family == "loop"}
     regions = {
         r: schedule(r.body, order=topological_order(r.order) if keep else None)
@@ -98,12 +103,10 @@ def _computes(node: Tensor) -> bool:
     return bool(node.inputs or node.op.family in ("random", "loop")) and not is_view(node)
 
 
-def _region(run: Run, order: Sequence[Tensor], graph: Graph, scale: float, lanes: int | None) -> Region:
+def _region(run: Run, used: Set[Tensor], scale: float, lanes: int | None) -> Region:
+    """The region of a run, of which ``used`` is read outside."""
     assert run.region is not None
-    members = set(run.nodes)
-    used = {owner(o) for o in graph.roots}
-    used |= {owner(i) for n in order if n not in members for i in n.inputs}
-    region = region_of(run.region, run.nodes, used & members, tiles_of(run.region, run.nodes, scale))
+    region = region_of(run.region, run.nodes, used, tiles_of(run.region, run.nodes, scale))
     sums = [r.outside for r in region.results if r.part is None]
     count = region.tiles.count
     parts = sum([element_hint((count, *n.shape)) * n.dtype.itemsize for n in sums])

@@ -25,7 +25,7 @@ from graphc.ir.tensor import Tensor
 
 Line = tuple[str, Tensor | None]
 _COMMENT_COLUMN = 72
-_WIDEST_SETUP = 104  # characters of a line that makes a buffer under several names
+_MOST_NAMES = 3  # of one buffer on the line that makes it
 _INLINE_CONSTANT = 16  # elements of a constant that still stands in the source
 
 
@@ -200,9 +200,9 @@ class Writer:
                 text = f"{name} = view(memory, {place}, {self.shape(shape)}, {dtype_source(buffer.dtype)})"
                 self.buffer_lines[buffer] = len(self.setup)
             elif same_shape(shape, buffer.shape):
-                line = self.setup[self.buffer_lines[buffer]].replace(" = view(", f" = {name} = view(")
-                if len(line) <= _WIDEST_SETUP:  # another name of the same
-                    self.setup[self.buffer_lines[buffer]] = line
+                made = self.buffer_lines[buffer]
+                if self.setup[made].count(" = ") < _MOST_NAMES:  # another name of the same
+                    self.setup[made] = self.setup[made].replace(" = view(", f" = {name} = view(")
                     return name
                 text = f"{name} = {self.buffers[buffer]}"
             else:

@@ -6,7 +6,7 @@ weight) ends it: the rows give their parts of the sum, and what reads the sum co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from graphc.codegen.tiling.parts import Needs, Part, needs, reshaped
@@ -17,6 +17,8 @@ from graphc.ir.tensor import Tensor
 # What a symbolic size counts as where sizes are compared.
 SIZE_HINT = 64
 _PARTS = 4  # of a sum over the rows, about
+WINDOW = 300  # nodes among which a region begins: so the search is linear in the nodes of a graph
+_IDLE = 150  # nodes in a row that are no members, behind which a region ends
 
 
 def element_hint(shape: Shape) -> int:
@@ -31,21 +33,31 @@ def element_hint(shape: Shape) -> int:
 class Growth:
     """``split`` gives each member its part, ``summed`` each sum over the rows the parts of its operands.
 
-    ``after`` are the nodes outside that need a member.
+    ``after`` are the nodes outside that need a member, among the first ``seen`` nodes that were looked at.
     """
 
     rows: Dim
     split: dict[Tensor, Part] = field(default_factory=dict)
     summed: dict[Tensor, tuple[Part, ...]] = field(default_factory=dict)
     after: set[Tensor] = field(default_factory=set)
+    seen: int = 0
 
 
-def grown(order: Iterable[Tensor], seed: Tensor, part: Part, rows: Dim) -> Growth:
-    """The region that begins at a value: a source that is split so, or a step that becomes a member."""
+def grown(order: Sequence[Tensor], seed: Tensor, part: Part, rows: Dim) -> Growth:
+    """The region that begins at a value: a source that is split so, or a step that becomes a member.
+
+    It ends where many nodes in a row are none of it.
+    """
     region = Growth(rows)
     start = {} if seed.inputs else {seed: part}
     split, summed, after = region.split, region.summed, region.after
-    for node in order:
+    size, last = 0, WINDOW
+    for position, node in enumerate(order):
+        if len(split) + len(summed) > size:
+            size, last = len(split) + len(summed), position
+        elif position - last > _IDLE:
+            break
+        region.seen = position + 1
         if node is seed and node.inputs:
             if _fits(needs(node, part, rows), node, split, rows):
                 split[node] = part

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from graphc.codegen.tiling.growth import Growth, element_hint, grown, pull_in
+from graphc.codegen.tiling.growth import WINDOW, Growth, element_hint, grown, pull_in
 from graphc.codegen.tiling.parts import Part
 from graphc.codegen.tiling.work import estimated_nanoseconds
 from graphc.codegen.views import is_literal, is_view
@@ -43,24 +43,28 @@ def runs(order: Sequence[Tensor], roots: Iterable[Tensor]) -> list[Run]:
             done.append(item)
             continue
         region = _best(item, costs)
-        if region is None:
-            done.append(Run(item))
+        if region is None:  # none begins among the first nodes: on with those behind
+            done.append(Run(item[:WINDOW]))
+            if len(item) > WINDOW:
+                stack.append(item[WINDOW:])
             continue
-        pull_in(region, item, used)
+        seen, unseen = item[: region.seen], item[region.seen :]
+        pull_in(region, seen, used)
         members = {**region.split, **region.summed}
-        stack.append(tuple([n for n in item if n in region.after]))
-        stack.append(Run(tuple([n for n in item if n in members]), region))
-        stack.append(tuple([n for n in item if n not in members and n not in region.after]))
+        stack.append((*[n for n in seen if n in region.after], *unseen))
+        stack.append(Run(tuple([n for n in seen if n in members]), region))
+        stack.append(tuple([n for n in seen if n not in members and n not in region.after]))
     return [run for run in done if run.nodes]
 
 
 def _best(nodes: Sequence[Tensor], costs: Mapping[Tensor, float]) -> Growth | None:
-    """The region with the most work; None where none has enough."""
-    total = sum([costs[n] for n in nodes])
+    """The region with the most work of those that begin among the first nodes; None where none has enough."""
+    first = nodes[:WINDOW]
+    total = sum([costs[n] for n in first])
     if total * _LARGER < LEAST:
         return None
     best, most = None, 0.0
-    for seed, part, rows in _seeds(nodes, costs):
+    for seed, part, rows in _seeds(first, costs):
         region = grown(nodes, seed, part, rows)
         work = sum([costs[n] for n in (*region.split, *region.summed)])
         least = LEAST if isinstance(rows, int) else LEAST / _LARGER
