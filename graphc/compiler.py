@@ -7,20 +7,23 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from graphc.codegen.budget import Budget, check_budget
 from graphc.codegen.memory import plan_memory
 from graphc.codegen.program import write_program
 from graphc.codegen.scalar import write_scalar_program
 from graphc.codegen.schedule import schedule
+from graphc.codegen.threads import processors
 from graphc.errors import GraphError
 from graphc.ir.body import with_bodies
-from graphc.ir.dimension import Dim
+from graphc.ir.dimension import Dim, element_count
 from graphc.ir.graph import Graph
 from graphc.ir.origin import user_location
 from graphc.ir.structure import flatten
 from graphc.ir.tensor import Tensor
 from graphc.ir.verifier import Verifier
-from graphc.passes.pipelines import PIPELINES, run
+from graphc.passes.pipelines import PIPELINES, TILED, run
 from graphc.passes.report import explain
+from graphc.rewrite.cost import work
 from graphc.runtime.entry import Argument
 from graphc.runtime.function import Compiled, Function
 from graphc.runtime.parameters import Parameters
@@ -36,6 +39,8 @@ def compile(
     seed: int = 0,
     optimize: str = "default",
     threads: int | None = None,
+    memory_budget: int | None = None,
+    sizes: Mapping[str, int] | None = None,
     debug: str | None = None,
 ) -> Function:
     """Compile a graph to a function of NumPy arrays.
@@ -44,12 +49,16 @@ def compile(
     are the arguments in order. Parameters below the outputs need no listing: they are initialised
     from ``seed`` into ``f.params``, or shared with another function by ``params=f.params``.
     ``updates`` maps parameters to the values they take after each call. ``optimize`` names a
-    pipeline: "none", "exact", "default" or "fast". ``threads`` limits the threads of matrix products
-    (None: the environment's). ``debug="nan"`` stops where the first NaN appears, "inf" also at
-    infinities.
+    pipeline: "none", "exact", "default" or "fast". ``threads`` is how many threads a call may use
+    (None: ``GRAPHC_THREADS``, else all processors); with "default" and "fast" it does not change a bit of
+    the result. ``memory_budget`` is how many bytes the buffers of a call may take, all threads' too, not
+    counting arguments, parameters and results: values are then computed again where that saves memory.
+    ``sizes`` are the symbolic sizes at which memory is counted (64 for one not given). ``debug="nan"``
+    stops where the first NaN appears, "inf" also at infinities.
 
     Raises GraphError where the declaration does not hold together: an input missing or not needed,
-    two of one name, a size that no input fixes, an update of the wrong type.
+    two of one name, a size that no input fixes, an update of the wrong type; and where no plan fits into
+    the memory budget.
 
     >>> import numpy as np, graphc as gc
     >>> x = gc.input("x", ("N", 2))
@@ -75,19 +84,37 @@ def compile(
     graph, records = run(declared, PIPELINES[optimize], verifier)
     clock.lap("passes")
     places = {n: k for k, n in enumerate(n for n in declared.nodes if n.op.family == "random")}
-    plan = schedule(graph)
+    tiled = debug is None and optimize in TILED
+    plan = schedule(graph, tiled)
     scalar = write_scalar_program(plan) if debug is None else None
     memory = plan_memory(plan)
+    counted, used = sizes or {}, _thread_count(threads) or processors()
+    repeated: tuple[Tensor, ...] = ()
+    if memory_budget is not None:
+        check_budget(memory_budget, counted)
+        fitting = Budget(memory_budget, counted, used, tiled).fitted(plan, memory)
+        plan, memory, repeated = fitting.schedule, fitting.plan, fitting.repeated
+        if fitting.threads < used:
+            threads = used = fitting.threads
+        verifier.verify(plan.graph, "rematerialisation")
     clock.lap("plan")
     program = write_program(plan, memory, places, debug)
     clock.lap("source")
     store = Parameters() if params is None else params
     store.declare(declared.parameters, seed)
+    done = work(plan.order)
     stats: dict[str, Any] = {
         "nodes": len(declared.nodes),
         "nodes_after_passes": len(graph.nodes),
         "steps": len(plan.steps),
-        "blocks": len(memory.blocks),
+        "buffers": len(memory.buffers),
+        "planned_bytes": memory.footprint.planned(counted, used),
+        "live_bytes": memory.footprint.alive(counted, used),
+        "computed_again": len(repeated),
+        "regions": len(plan.regions),
+        "operations": done.operations,
+        "bytes": done.bytes,
+        "estimated seconds": done.seconds,
         "seconds": clock.seconds,
     }
     compiled = Compiled(
@@ -100,12 +127,13 @@ def compile(
         ),
         structure=structure,
         labels=output_labels(leaves, structure),
-        block_sizes=memory.block_sizes,
+        footprint=memory.footprint,
         sizes=_symbolic_sizes(with_bodies(plan.order)),
         parameters=tuple(name for name, _ in program.parameters),
         updates=bool(plan.graph.updates),
         seed=seed,
         threads=_thread_count(threads),
+        blas=_blas(with_bodies(plan.order), tiled),
         stats=stats,
         explanation=lambda: explain(records, stats),
     )
@@ -117,6 +145,20 @@ def compile(
 def _symbolic_sizes(nodes: Iterable[Tensor]) -> tuple[Dim, ...]:
     sizes = dict.fromkeys(s for n in nodes for s in n.shape if not isinstance(s, int) and not s.is_Symbol)
     return tuple(sizes)
+
+
+# Products of fewer multiplications run on one thread anyway.
+_SMALL_PRODUCT = 1 << 17
+
+
+def _blas(nodes: Iterable[Tensor], tiled: bool) -> str:
+    """How matrix products run: "freely" where there is none that BLAS would spread over threads."""
+    for node in nodes:
+        if node.op.family == "linear algebra":
+            count = element_count([*node.shape, *node.inputs[0].shape[-1:]])
+            if not isinstance(count, int) or count > _SMALL_PRODUCT:
+                return "one" if tiled else "some"
+    return "freely"
 
 
 def _thread_count(threads: int | None) -> int | None:

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 import graphc as gc
-from graphc.bench.peers import declared
-from graphc.bench.workload import Array, Data, Workload
+from graphc.bench.peers.own import declared
+from graphc.bench.workload import TOLERANCE, Array, Data, Workload
 from graphc.errors import GraphError
 
-# Of ‖a − b‖ / ‖b‖, in float32: sums of 10⁵ terms in another order differ by 10⁻⁶ or so. It is a norm over the
-# whole array because a rounding error can put one element on the other side of a ReLU's kink, or give a
-# pooling window another maximum.
-TOLERANCE = 1e-4
+
+class DisagreementError(GraphError):
+    """Two peers compute different numbers."""
 
 
 def distance(a: Array, b: Array) -> float:
@@ -27,30 +26,35 @@ def distance(a: Array, b: Array) -> float:
 
 
 def check(
-    workload: Workload, name: str, found: Sequence[Array], reference: str, expected: Sequence[Array]
+    workload: Workload,
+    name: str,
+    found: Sequence[Array],
+    reference: str,
+    expected: Sequence[Array],
+    tolerance: float = TOLERANCE,
 ) -> float:
-    """The greatest distance of loss and results; GraphError above ``TOLERANCE``, or where shapes differ."""
+    """The greatest distance of all results; DisagreementError above ``tolerance`` or for other shapes."""
     greatest = 0.0
-    for what, a, b in zip(("the loss", *workload.wrt), found, expected, strict=True):
+    for what, a, b in zip(("the value", *workload.wrt), found, expected, strict=True):
         if a.shape != b.shape:
-            raise GraphError(
+            raise DisagreementError(
                 f"{what} has shape {a.shape} by {name}, {b.shape} by {reference}",
                 op="bench",
-                remedy=f"make the losses of {workload.name} compute the same",
+                remedy=f"make the forms of {workload.name} compute the same",
             )
         apart = distance(a, b)
-        if not apart <= TOLERANCE:
-            raise GraphError(
+        if not apart <= tolerance:
+            raise DisagreementError(
                 f"{name} and {reference} do not compute the same {workload.name}: {what} differs by "
-                f"{apart:.2g} of its norm, where {TOLERANCE:g} is allowed",
+                f"{apart:.2g} of its norm, where {tolerance:g} is allowed",
                 op="bench",
-                remedy="times of different numbers say nothing: nothing was timed",
+                remedy="times of different numbers say nothing: look at the forms first",
             )
         greatest = max(greatest, apart)
     return greatest
 
 
 def interpreted(workload: Workload, data: Data, rate: float | None) -> list[Array]:
-    """The loss and results by graphc's interpreter, which computes op by op without the compiler."""
+    """The value and results by graphc's interpreter, which computes op by op without the compiler."""
     outputs, inputs = declared(workload, data, rate)
     return gc.interpret(outputs, dict(zip(inputs, data.values(), strict=True)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 Call = Callable[[], object]
@@ -14,19 +14,43 @@ _TURN = 0.1  # seconds of one turn: many turns spread a disturbance by other pro
 
 
 @dataclass(frozen=True)
-class Timing:
-    """Seconds of one call: the median of samples, and the quartiles that half of them lie between."""
+class Spread:
+    """The median of some numbers, and the quartiles that half of them lie between."""
 
     median: float
     lower: float
     upper: float
+
+    @classmethod
+    def of(cls, numbers: Sequence[float]) -> Spread:
+        """The summary of at least two numbers."""
+        lower, median, upper = statistics.quantiles(numbers, n=4, method="inclusive")
+        return cls(median, lower, upper)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of one call: the median of each turn, and how many samples all of them had."""
+
+    turns: tuple[float, ...]
     samples: int
 
     @classmethod
-    def of(cls, samples: list[float]) -> Timing:
-        """The summary of at least two samples."""
-        lower, median, upper = statistics.quantiles(samples, n=4, method="inclusive")
-        return cls(median, lower, upper, len(samples))
+    def of(cls, turns: Sequence[Sequence[float]]) -> Timing:
+        """The summary of the samples of each turn, two turns at least."""
+        return cls(tuple(statistics.median(turn) for turn in turns), sum(map(len, turns)))
+
+    @property
+    def seconds(self) -> Spread:
+        """Over the turns."""
+        return Spread.of(self.turns)
+
+    def ratio(self, other: Timing) -> Spread:
+        """How many times the other's seconds these are, turn by turn.
+
+        The two calls of a pair ran within a moment: what slows the machine for a while slows both.
+        """
+        return Spread.of([a / b for a, b in zip(self.turns, other.turns, strict=True)])
 
 
 def _group(call: Call) -> int:
@@ -61,14 +85,14 @@ def interleaved(calls: Mapping[str, Call], seconds: float) -> dict[str, Timing]:
     the threads that another library left spinning time to fall asleep.
     """
     groups = {name: _group(call) for name, call in calls.items()}
-    samples: dict[str, list[float]] = {name: [] for name in calls}
+    turns: dict[str, list[list[float]]] = {name: [] for name in calls}
     rounds = max(2, 2 * round(seconds / _TURN / 2))
     for number in range(rounds):
         for name in list(calls) if number % 2 == 0 else list(calls)[::-1]:
             _sample(calls[name], groups[name])
             end = time.perf_counter() + seconds / rounds
-            while True:
-                samples[name].append(_sample(calls[name], groups[name]))
-                if time.perf_counter() >= end:
-                    break
-    return {name: Timing.of(found) for name, found in samples.items()}
+            samples = [_sample(calls[name], groups[name])]
+            while time.perf_counter() < end:
+                samples.append(_sample(calls[name], groups[name]))
+            turns[name].append(samples)
+    return {name: Timing.of(found) for name, found in turns.items()}

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
+from graphc.bench.ablation import ablated
 from graphc.bench.deep_networks import deep_rows
 from graphc.bench.depth import depth_rows
 from graphc.bench.engines import engine_rows
+from graphc.bench.memory import Peak, peak_of
 from graphc.bench.network import compile_seconds, steady_bytes, step_rows
-from graphc.bench.neuron import neuron_rows
-from graphc.bench.peers import Peer, installed_peers
+from graphc.bench.peers import GRAPHC, NUMPY, PEERS, PYTORCH, Peer, installed_peers
+from graphc.bench.plot import plot
 from graphc.bench.report import Report
-from graphc.bench.runner import checked_small, measured
+from graphc.bench.runner import Result, checked_small, measured
 from graphc.bench.workload import Workload
 from graphc.bench.workloads import WORKLOADS
 
@@ -28,6 +32,18 @@ def _chosen(names: str) -> list[Workload]:
     return [WORKLOADS[name] for name in names.split(",")]
 
 
+def _chosen_peers(names: str) -> list[Peer]:
+    known = {peer.name.replace(" ", "-").lower(): peer for peer in PEERS}
+    wanted = names.lower().split(",")
+    for name in wanted:
+        if name not in known:
+            raise argparse.ArgumentTypeError(f"no peer {name!r}: there are {', '.join(known)}")
+        if not known[name].is_installed:
+            package = known[name].package
+            raise argparse.ArgumentTypeError(f"{name} is not installed here: pip install {package}")
+    return [known[name] for name in wanted]
+
+
 def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
@@ -35,11 +51,13 @@ def _positive(text: str) -> int:
     return value
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the benchmark and print its tables; ``--smoke`` takes seconds and only shows that it runs."""
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="graphc bench", description=main.__doc__)
     parser.add_argument("--smoke", action="store_true", help="small sizes, to see that everything runs")
-    parser.add_argument("--peers", action="store_true", help="measure installed peers in the same run")
+    parser.add_argument(
+        "--peers", nargs="?", type=_chosen_peers, const=None, default=[], metavar="NAMES",
+        help="measure installed peers in the same run: all, or those named",
+    )  # fmt: skip
     parser.add_argument(
         "--work", type=_chosen, metavar="NAMES", help=f"only these workloads, of {','.join(WORKLOADS)}"
     )
@@ -47,31 +65,83 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--seconds", type=float, default=3.0, help="seconds each library is timed on a workload (default: 3)"
     )
+    parser.add_argument(
+        "--memory", action="store_true", help="also the peak memory of each peer, in a process of its own"
+    )
+    parser.add_argument(
+        "--ablation", action="store_true", help="time the workloads without each pass of the compiler"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file too")
-    options = parser.parse_args(argv)
-    report = Report(Console())
-    peers = installed_peers() if options.peers else []
-    if options.smoke:  # PyTorch, where it is installed, is the check
-        peers = [p for p in installed_peers() if p.name == "PyTorch" or p in peers]
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE", help="draw the ratios to a file (.png, .svg, .pdf)"
+    )
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the benchmark and print its tables; ``--smoke`` takes seconds and only shows that it runs.
+
+    The exit code is 1 where a peer computes other numbers than graphc.
+    """
+    options = _parser().parse_args(argv)
+    # A file or a pipe has no width, and 80 columns are too few for a row with memory.
+    report = Report(Console(width=None if sys.stdout.isatty() else 130))
+    peers = installed_peers() if options.peers is None else options.peers
+    if options.smoke:  # what is at hand is the check: it compiles nothing
+        peers = [p for p in installed_peers() if p in (PYTORCH, NUMPY) or p in peers]
+    results: list[Result] = []
     with threadpool_limits(options.threads, "blas"):
-        report.environment(options.threads)
+        report.environment(options.threads, peers)
         for peer in peers:
             peer.limit(options.threads)
-        if options.work is None:
-            _compiler_tables(report, smoke=options.smoke, peers=options.peers)
         works = options.work or list(WORKLOADS.values())
-        if options.smoke:
-            _agreement_table(report, works, peers)
+        if options.ablation:
+            seconds = 0.02 if options.smoke else options.seconds
+            report.ablation([ablated(work, seconds, options.smoke) for work in works])
         else:
-            for work in works:
-                report.workload(measured(work, peers, options.seconds))
+            if options.work is None:
+                _compiler_tables(report, smoke=options.smoke)
+            if options.smoke:
+                _agreement_table(report, works, peers)
+            else:
+                results = _workload_tables(report, works, peers, options)
     if options.json is not None:
         report.write(options.json)
-    return 0
+    if options.plot is not None:
+        plot(results, options.plot)
+    return int(any(failure.disagrees for result in results for failure in result.failures))
 
 
-def _compiler_tables(report: Report, smoke: bool, peers: bool) -> None:
-    rows = depth_rows((1_000, 10_000) if smoke else (1_000, 10_000, 100_000))
+def _workload_tables(
+    report: Report, works: Sequence[Workload], peers: Sequence[Peer], options: argparse.Namespace
+) -> list[Result]:
+    results = []
+    for work in works:
+        result = measured(work, peers, options.seconds)
+        if options.memory:
+            result = replace(result, peaks=_peaks(report, work, result, peers, options.threads))
+        report.workload(result)
+        results.append(result)
+    report.summary(results)
+    return results
+
+
+def _peaks(
+    report: Report, work: Workload, result: Result, peers: Sequence[Peer], threads: int
+) -> dict[str, Peak]:
+    """The peak memory of all that were timed."""
+    timed, peaks = {m.peer for m in result.measurements}, {}
+    for peer in (GRAPHC, *peers):
+        if peer.name in timed:
+            try:
+                peaks[peer.name] = peak_of(work, peer, threads)
+            except RuntimeError as error:
+                report.console.print(f"the memory of {peer.name} is not known: {error}", markup=False)
+    return peaks
+
+
+def _compiler_tables(report: Report, smoke: bool) -> None:
+    rows = depth_rows((1_000, 3_000) if smoke else (1_000, 10_000, 100_000))
     stages = ["build", "grad", "compile", "draw", "total"]
     report.table(
         "depth", "µs a node of a chain", ["length", "nodes", *stages, "total / shortest"],
@@ -90,11 +160,6 @@ def _compiler_tables(report: Report, smoke: bool, peers: bool) -> None:
         "engines", "The symbolic engine beside reverse mode: s to derive, ms to run a compiled gradient",
         ["", "parameters", "mode", "residue", "derive", "(reverse)", "run", "(reverse)", "ratio"],
         [list(row) for row in engine_rows(smoke)],
-    )  # fmt: skip
-    neuron = neuron_rows(peers)
-    report.table(
-        "neuron", "µs a call of σ(wx + b) with its gradient, on floats", ["", "µs", "ratio"],
-        [[n, v, v / neuron[0][1]] for n, v in neuron],
     )  # fmt: skip
     steps = step_rows()
     report.table(

@@ -9,14 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Protocol
 
 import numpy as np
 
-from graphc.ir.dimension import Dim, Shape, same
+from graphc.ir.dimension import Dim, Shape, element_count, same, same_shape, simplified
 from graphc.ir.dtype import BOOL, INT64, DType, is_integer
 from graphc.ir.tensor import Tensor
 from graphc.ops import REGISTRY, convolution
+
+# Runs of zeros that relu compares with: shorter ones cost more to start than they save, longer ones to write.
+_SHORTEST_RUN, _LONGEST_RUN = 256, 8192
 
 
 class At(Protocol):
@@ -80,6 +84,21 @@ def tuple_source(items: list[str]) -> str:
     return f"({items[0]},)" if len(items) == 1 else f"({', '.join(items)})"
 
 
+_WIDEST = 110  # columns of a line of names
+
+
+def tuple_lines(before: str, items: list[str], after: str) -> list[str]:
+    """Lines with a tuple between two texts: one line where it is short."""
+    line = f"{before}{tuple_source(items) if items else '()'}{after}"
+    if len(line) <= _WIDEST:
+        return [line]
+    return [
+        f"{before}(",
+        *wrap(", ".join(items) + ",", _WIDEST - 4, initial_indent="    ", subsequent_indent="    "),
+        f"){after}",
+    ]
+
+
 def _ufunc(name: str) -> Emitter:
     def lines(at: At) -> list[str]:
         operands = ", ".join(at.operand(k) for k in range(len(at.step.inputs)))
@@ -102,6 +121,63 @@ def _reduction(ufunc: str) -> Emitter:
     return Emitter(lines)
 
 
+def _is_by_product(step: Tensor) -> bool:
+    return step.attrs.get("by") == "product"
+
+
+def _along_rows(step: Tensor) -> bool:
+    return bool(step.attrs["axis"] == (step.inputs[0].ndim - 1,))
+
+
+def _sum(at: At) -> list[str]:
+    """A sum, or a product with ones (see ``passes.product_sums``)."""
+    step, (x,) = at.step, at.step.inputs
+    if not _is_by_product(step):
+        return _reduction("add").lines(at)
+    ones, source = at.scratch(0), at.array(0)
+    lines = [f"{ones}.fill(1.0)"]
+    if _along_rows(step):
+        return [*lines, f"np.matmul({source}, {ones}, out={at.out})"]
+    if x.ndim == 2:
+        return [*lines, f"np.matmul({ones}, {source}, out={at.out})"]
+    out = f"{at.out}.reshape(({at.size(x.shape[-1])},))" if step.attrs["keepdims"] else at.out
+    rows = f"{source}.reshape(({at.size(element_count(x.shape[:-1]))}, {at.size(x.shape[-1])}))"
+    return [*lines, f"np.matmul({ones}, {rows}, out={out})"]
+
+
+def _ones(step: Tensor) -> list[tuple[Shape, DType]]:
+    if not _is_by_product(step):
+        return []
+    (x,) = step.inputs
+    kept = step.attrs["keepdims"]
+    if _along_rows(step):
+        return [((x.shape[-1], 1) if kept else (x.shape[-1],), step.dtype)]
+    count = simplified(element_count(x.shape[:-1]))
+    return [((1, count) if kept and x.ndim == 2 else (count,), step.dtype)]
+
+
+def _zeros(step: Tensor) -> list[tuple[Shape, DType]]:
+    """Zeros for the last axes: NumPy's maximum of two arrays is vectorised, that with a number is not."""
+    if step.dtype.kind != "f":
+        return []
+    for axis in range(step.ndim - 1, -1, -1):
+        shape = step.shape[axis:]
+        if not all(isinstance(s, int) for s in shape):
+            return []
+        count = element_count(shape)
+        if isinstance(count, int) and count >= _SHORTEST_RUN:
+            few = count > _LONGEST_RUN or same_shape(shape, step.shape)
+            return [] if few else [(shape, step.dtype)]
+    return []
+
+
+def _relu(at: At) -> list[str]:
+    if not _zeros(at.step):
+        return [f"np.maximum({at.operand(0)}, 0, out={at.out})"]
+    zeros = at.scratch(0)
+    return [f"{zeros}.fill(0.0)", f"np.maximum({at.operand(0)}, {zeros}, out={at.out})"]
+
+
 def _argument(name: str) -> Emitter:
     def lines(at: At) -> list[str]:
         keep = ", keepdims=True" if at.step.attrs["keepdims"] else ""
@@ -117,17 +193,41 @@ def _cumsum(at: At) -> list[str]:
     ]
 
 
+def _reciprocal(at: At) -> list[str]:
+    # NumPy's division has a vector loop for a number over an array, its reciprocal has none.
+    if at.step.dtype.kind != "f":
+        return [f"np.reciprocal({at.operand(0)}, out={at.out})"]
+    return [f"np.divide(1.0, {at.operand(0)}, out={at.out})"]
+
+
 def _sigmoid(at: At) -> list[str]:
     out = at.out
     return [
         f"np.negative({at.operand(0)}, out={out})",
         f"np.exp({out}, out={out})",
         f"np.add({out}, 1.0, out={out})",
-        f"np.reciprocal({out}, out={out})",
+        f"np.divide(1.0, {out}, out={out})",
     ]
 
 
+def _is_masking(step: Tensor) -> bool:
+    """Whether the step is where(mask, x, 0): x with some elements set to zero."""
+    _, x, other = step.inputs
+    return (
+        other.op.name == "constant"
+        and other.ndim == 0
+        and not other.attrs["value"].tobytes().strip(b"\0")
+        and x.dtype == other.dtype == step.dtype
+        and step.dtype.kind in "fiu"
+        and x.ndim > 0
+    )
+
+
 def _where(at: At) -> list[str]:
+    if _is_masking(at.step):
+        # The bits times 0 or 1: exact for NaN and infinities too, and far faster than a masked copy.
+        bits = f".view(np.int{at.step.dtype.itemsize * 8})"
+        return [f"np.multiply({at.array(1)}{bits}, {at.array(0)}, out={at.out}{bits})"]
     lines = [] if at.overwritten == 2 else [f"np.copyto({at.out}, {at.operand(2)})"]
     return [*lines, f"np.copyto({at.out}, {at.operand(1)}, where={at.array(0)})"]
 
@@ -278,18 +378,19 @@ EMITTERS: dict[str, Emitter] = {
     for op in REGISTRY.values()
     if op.family == "elementwise" and op.ufunc is not None
 } | {
+    "reciprocal": Emitter(_reciprocal, _every_operand),
     "sigmoid": Emitter(_sigmoid, _every_operand),
     "softplus": Emitter(lambda at: [f"np.logaddexp({at.operand(0)}, 0, out={at.out})"], _every_operand),
-    "relu": Emitter(lambda at: [f"np.maximum({at.operand(0)}, 0, out={at.out})"], _every_operand),
+    "relu": Emitter(_relu, _every_operand, _zeros),
     "erf": Emitter(lambda at: [f"erf_into({at.array(0)}, {at.out})"], kernel="erf_into"),
     "absorbing_multiply": Emitter(
         _absorbing_multiply, _every_operand, lambda step: [(step.inputs[0].shape, BOOL)]
     ),
-    "where": Emitter(_where, lambda step: (2,)),
+    "where": Emitter(_where, lambda step: (1,) if _is_masking(step) else (2,)),
     "clip": Emitter(_clip, lambda step: (0,)),
     "astype": Emitter(lambda at: [f'np.copyto({at.out}, {at.array(0)}, casting="unsafe")'], _every_operand),
     "copy": Emitter(lambda at: [f"np.copyto({at.out}, {at.array(0)})"], _every_operand),
-    "sum": _reduction("add"),
+    "sum": Emitter(_sum, scratch=_ones),
     "prod": _reduction("multiply"),
     "max": _reduction("maximum"),
     "min": _reduction("minimum"),

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from graphc.codegen.packing import ThreadMemory, arena, packed, view
+from graphc.codegen.threads import in_tiles, tile_rows
 from graphc.ops.erf import erf
 
 _BLOCK = 8192  # elements a pass of erf works on, so that its temporaries stay in cache
@@ -22,14 +24,6 @@ def erf_into(x, out):  # type: ignore[no-untyped-def]
     source, target = x.reshape(-1), out.reshape(-1)
     for start in range(0, source.size, _BLOCK):
         target[start : start + _BLOCK] = erf(source[start : start + _BLOCK])
-
-
-def view(block, shape, dtype):  # type: ignore[no-untyped-def]
-    """An array of this shape and dtype at the start of a block of bytes."""
-    count = 1
-    for size in shape:
-        count *= size
-    return block[: count * np.dtype(dtype).itemsize].view(dtype).reshape(shape)
 
 
 def window_view(x, axes, size, stride, dilation):  # type: ignore[no-untyped-def]
@@ -137,6 +131,11 @@ def check_finite(value, op, where, infinities):  # type: ignore[no-untyped-def]
 
 KERNELS: dict[str, Callable[..., Any]] = {
     "erf_into": erf_into,
+    "in_tiles": in_tiles,
+    "tile_rows": tile_rows,
+    "ThreadMemory": ThreadMemory,
+    "arena": arena,
+    "packed": packed,
     "view": view,
     "window_view": window_view,
     "fold_into": fold_into,

@@ -18,7 +18,7 @@ from graphc.ops.loop import Loop
 from graphc.ops.loop_layout import Part
 
 if TYPE_CHECKING:
-    from graphc.codegen.program import Writer
+    from graphc.codegen.writer import Writer
 
 
 class LoopWriter:

@@ -6,33 +6,33 @@ The source has two functions. ``workspace(sizes)`` makes the buffers and their v
 
 from __future__ import annotations
 
-import linecache
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from graphc.codegen.emitters import EMITTERS, dtype_source, literal_source, slice_source, tuple_source
-from graphc.codegen.loops import LoopWriter
-from graphc.codegen.memory import Block, Plan
-from graphc.codegen.names import Namespace, comment, suggested_name
+from graphc.codegen import packing, threads
+from graphc.codegen.emitters import tuple_lines, tuple_source
+from graphc.codegen.memory import Plan
+from graphc.codegen.names import Namespace, comment
 from graphc.codegen.schedule import Schedule
-from graphc.codegen.views import is_literal, is_view, owner
+from graphc.codegen.tiling.sizes import TILE_ROWS
+from graphc.codegen.writer import Line, Module, Writer
 from graphc.ir.body import with_bodies
-from graphc.ir.dimension import Dim, Shape, dim_source, symbols_of
-from graphc.ir.dtype import DType
-from graphc.ir.origin import Location
+from graphc.ir.dimension import symbols_of
 from graphc.ir.printer import format_type
 from graphc.ir.tensor import Tensor
 
 _RESERVED = (
     "np", "params", "buffers", "seed", "call", "constants", "compute", "workspace", "view", "erf_into",
-    "check_index", "check_finite", "random_generator", "block", "window_view", "fold_into", "max_pool_into",
+    "check_index", "check_finite", "random_generator", "window_view", "fold_into", "max_pool_into",
     "window_index_into",
+    "in_tiles", "tile_rows", "lane", "first_row", "end_row", "arena", "memory", "memory_bytes", "packed",
+    "places",
+    "thread_memory",
+    # Names of the modules that standalone files contain.
+    *[name for module in (packing, threads) for name in vars(module) if not name.startswith("__")],
 )  # fmt: skip
-_COMMENT_COLUMN = 72
-_INLINE_CONSTANT = 16  # elements of a constant that still stands in the source
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,382 +70,94 @@ class Program:
         return 2 if self.kernels else 1
 
 
-class _At:
-    """A step's place in the program (see ``emitters.At``)."""
-
-    def __init__(self, writer: Writer, step: Tensor, out: str, overwritten: int | None) -> None:
-        self.writer, self.step, self.out, self.overwritten = writer, step, out, overwritten
-
-    def operand(self, position: int) -> str:
-        node = self.step.inputs[position]
-        if self.step.op.family == "elementwise":
-            while node.op.name == "broadcast_to":  # the statement broadcasts by itself
-                node = node.inputs[0]
-        if not is_literal(node):
-            return self.writer.reference(node)
-        partners = [i for i in self.step.inputs if i is not self.step.inputs[position]]
-        if any(p.dtype == node.dtype and not is_literal(owner(p)) for p in partners):
-            return self.writer.number(node)
-        return self.writer.typed_number(node)
-
-    def array(self, position: int) -> str:
-        node = self.step.inputs[position]
-        return self.writer.typed_number(node) if is_literal(node) else self.writer.reference(node)
-
-    def size(self, size: Dim) -> str:
-        return self.writer.size(size)
-
-    def scratch(self, number: int) -> str:
-        return self.writer.scratch(self.step, number)
-
-    def place(self) -> int:
-        return self.writer.places[self.step]
-
-    def where(self) -> str:
-        return repr(comment(self.step.location.short))
-
-    def loop(self) -> None:
-        LoopWriter(self.writer, self.step, self.out).write()
-
-
-class Writer:
-    """Writes a program; inside a loop, its body, whose nodes have variables of their own."""
-
-    def __init__(
-        self, schedule: Schedule, plan: Plan, places: dict[Tensor, int], nan_checks: str | None
-    ) -> None:
-        self.schedule, self.plan, self.places, self.nan_checks = schedule, plan, places, nan_checks
-        graph = schedule.graph
-        self.names = Namespace(_RESERVED)
-        # The user's own names come first, so that they stay as they are.
-        self.variables = {node: self.names.unique(node.name or "x") for node in graph.inputs}
-        self.variables |= {node: self.names.unique(node.name or "w") for node in graph.parameters}
-        nodes = (*graph.inputs, *with_bodies(schedule.order))
-        symbols = symbols_of(size for node in nodes for size in node.shape)
-        self.symbols = {s.name: self.names.unique(s.name) for s in symbols}
-        self.setup: list[str] = []  # the lines of workspace()
-        self.handed_over: dict[str, None] = {}  # variables that workspace() returns, in order
-        self.arrays: dict[tuple[Block, Shape, DType], str] = {}
-        self.block_names: dict[Block, str] = {}
-        self.scratch_names: dict[tuple[Tensor, int], str] = {}
-        self.constants: list[np.ndarray] = []
-        self.constant_lines: list[str] = []
-        self.statements: list[tuple[str, Tensor | None]] = []
-        self.depth = 0  # of loops around what is written
-        self.sizes_in_compute = False
-        self.writing_setup = False
-        self.kernels: dict[str, None] = {}
-        self.resident: set[str] = set()  # variables that live in the workspace
-        self.source_lines: dict[Location, str] = {}
-
-    # -- expressions -------------------------------------------------------------------------------
-    def size(self, size: Dim) -> str:
-        if not isinstance(size, int) and not self.writing_setup:
-            self.sizes_in_compute = True
-        text = dim_source(size, self.symbols)
-        return text[1:-1] if text.startswith("(") and text.endswith(")") and text.count("(") == 1 else text
-
-    def shape(self, shape: Shape) -> str:
-        return tuple_source([self.size(s) for s in shape]) if shape else "()"
-
-    def number(self, node: Tensor) -> str:
-        if node.op.name == "dimension":
-            return self.size(node.attrs["value"])
-        return literal_source(node.attrs["value"])
-
-    def typed_number(self, node: Tensor) -> str:
-        return f"{dtype_source(node.dtype)}({self.number(node)})"
-
-    def reference(self, node: Tensor) -> str:
-        """A variable that holds the node's value; views on the way get theirs."""
-        known = self.variables.get(node)
-        if known is not None:
-            if known in self.resident:
-                self.handed_over.setdefault(known)
-            return known
-        chain = []
-        while node not in self.variables and is_view(node):
-            chain.append(node)
-            node = node.inputs[0]
-        if node not in self.variables:
-            self._define(node)
-        for view in reversed(chain):
-            self._define_view(view)
-        return self.reference(chain[0] if chain else node)
-
-    def _define(self, node: Tensor) -> None:
-        """Give a value that is no view its variable."""
-        if is_literal(node):
-            self.variables[node] = self.typed_number(node)
-        elif node.op.name == "constant":
-            self.variables[node] = self._constant(node)
-        elif node.op.name == "arange":
-            name = self.variables[node] = self.names.unique(suggested_name(node))
-            with _Setup(self):
-                self.setup.append(
-                    f"{name} = np.arange({self.size(node.shape[0])}, dtype={dtype_source(node.dtype)})"
-                )
-            self.resident.add(name)
-        else:
-            block = self.plan.block[node]
-            self.variables[node] = self._array(block, node.shape, node.dtype, suggested_name(node))
-
-    def _constant(self, node: Tensor) -> str:
-        value = node.attrs["value"]
-        name = self.names.unique(node.name or "constant")
-        if 0 < value.size <= _INLINE_CONSTANT:
-            flat = [literal_source(v) for v in value.reshape(-1)]
-            text = f"np.array([{', '.join(flat)}], {dtype_source(value.dtype)})"
-            if value.ndim != 1:
-                text += f".reshape({value.shape})"
-        else:
-            text = f"constants[{len(self.constants)}]"
-            self.constants.append(value)
-        self.constant_lines.append(f"{name} = {text}  # {comment(format_type(node))}")
-        return name
-
-    def _array(self, block: Block, shape: Shape, dtype: DType, suggestion: str) -> str:
-        """A variable for this piece of a block: the block itself where all its users are alike."""
-        name = self.names.unique(suggestion)
-        key = (block, shape, dtype)
-        with _Setup(self):
-            if key in self.arrays:
-                self.setup.append(f"{name} = {self.arrays[key]}")
-            elif len(block.types) == 1:
-                self.setup.append(f"{name} = np.empty({self.shape(shape)}, {dtype_source(dtype)})")
-            else:
-                self.kernels.setdefault("view")
-                if block not in self.block_names:
-                    self.block_names[block] = self.names.unique(f"block{len(self.block_names) + 1}")
-                    sizes = [self.size(s) for s in block.sizes]
-                    size = sizes[0] if len(sizes) == 1 else f"max({', '.join(sizes)})"
-                    self.setup.append(f"{self.block_names[block]} = np.empty({size}, np.uint8)")
-                where = self.block_names[block]
-                self.setup.append(f"{name} = view({where}, {self.shape(shape)}, {dtype_source(dtype)})")
-        self.arrays.setdefault(key, name)
-        self.resident.add(name)
-        return name
-
-    def scratch(self, step: Tensor, number: int) -> str:
-        block, shape, dtype = self.plan.scratch[step][number]
-        key = (step, number)
-        if key not in self.scratch_names:
-            self.scratch_names[key] = self._array(block, shape, dtype, "scratch")
-        self.handed_over.setdefault(self.scratch_names[key])
-        return self.scratch_names[key]
-
-    def _define_view(self, view: Tensor) -> None:
-        """A view of a workspace buffer is made once, with the buffer; others at each call."""
-        base = self.variables[view.inputs[0]]
-        if view.op.name == "stop_gradient":
-            self.variables[view] = base
-            return
-        whose = owner(view)
-        always = whose.op.name == "constant" or is_literal(whose)
-        self.variables[view] = self._view_variable(
-            suggested_name(view), lambda: self._view(view, base), base in self.resident or always, view
-        )
-
-    def _view_variable(self, suggestion: str, expression: Callable[[], str], once: bool, node: Tensor) -> str:
-        name = self.names.unique(suggestion)
-        if once:
-            with _Setup(self):
-                self.setup.append(f"{name} = {expression()}")
-            self.resident.add(name)
-        else:
-            self.emit(f"{name} = {expression()}", node)
-        return name
-
-    def alias(self, suggestion: str, expression: Callable[[], str], base: str, node: Tensor) -> str:
-        """A variable for a view of what ``base`` holds, made with it; ready to be used."""
-        name = self._view_variable(suggestion, expression, base in self.resident, node)
-        if name in self.resident:
-            self.handed_over.setdefault(name)
-        return name
-
-    def _view(self, view: Tensor, base: str) -> str:
-        match view.op.name:
-            case "transpose":
-                axes = view.attrs["axes"]
-                if len(axes) == 2:
-                    return f"{base}.T" if axes == (1, 0) else base
-                return f"{base}.transpose({axes})"
-            case "reshape":
-                return f"{base}.reshape({self.shape(view.shape)})"
-            case "broadcast_to":
-                return f"np.broadcast_to({base}, {self.shape(view.shape)})"
-            case "window":
-                self.kernels.setdefault("window_view")
-                a = view.attrs
-                return f"window_view({base}, {a['axes']}, {a['size']}, {a['stride']}, {a['dilation']})"
-            case "flip":
-                parts = ["::-1" if a in view.attrs["axes"] else ":" for a in range(view.ndim)]
-                return f"{base}[{', '.join(parts)}]"
-            case _:
-                attrs = view.attrs
-                at = _At(self, view, "", None)
-                index = slice_source(at, attrs["start"], attrs["size"], attrs["step"], view.inputs[0].shape)
-                return f"{base}[{index or '...'}]"
-
-    # -- statements --------------------------------------------------------------------------------
-    def emit(self, text: str, node: Tensor | None, remark: str = "") -> None:
-        """Append a statement, with what is worth a comment."""
-        text = f"{'    ' * self.depth}{text}"
-        if remark:
-            text = f"{text.ljust(_COMMENT_COLUMN)}  # {comment(remark)}"
-        self.statements.append((text, node))
-
-    @contextmanager
-    def inside(self, schedule: Schedule, plan: Plan, variables: dict[Tensor, str]) -> Iterator[None]:
-        """While open, the body of a loop is written."""
-        kept = self.schedule, self.plan, self.variables, self.scratch_names
-        self.schedule, self.plan, self.variables, self.scratch_names = schedule, plan, variables, {}
-        self.depth += 1
-        yield
-        self.depth -= 1
-        self.schedule, self.plan, self.variables, self.scratch_names = kept
-
-    def write_steps(self) -> None:
-        """The steps of the program or of the body, under the user's lines that they come from."""
-        previous: object = None
-        for step in self.schedule.steps:
-            place = (step.scope, step.location, step.role)
-            if place != previous:
-                self.emit(self._heading(step), None)
-                previous = place
-            self._write_step(step)
-
-    def write_updates(self) -> None:
-        """New values that could not be written straight over the old ones."""
-        for parameter, new in self.schedule.graph.updates:
-            if new not in self.plan.in_parameter:
-                self.emit(f"np.copyto({self.variables[parameter]}, {self.reference(new)})", new)
-
-    def write(self) -> Program:
-        """The whole program."""
-        self.write_steps()
-        graph = self.schedule.graph
-        # What is returned of a parameter is its value before the call: taken before it is written.
-        results = [self._result(o) for o in graph.outputs]
-        self.write_updates()
-        self.emit(f"return {tuple_source(results) if results else '()'}", None)
-        return self._assemble()
-
-    def _heading(self, step: Tensor) -> str:
-        location = step.location
-        line = self.source_lines.get(location)
-        if line is None:
-            line = linecache.getline(location.filename, location.line).strip()
-            self.source_lines[location] = line
-        parts = ["/".join(step.scope), step.role if step.role != "forward" else "", location.short, line]
-        return comment("# " + " | ".join(p for p in parts if p))
-
-    def _write_step(self, step: Tensor) -> None:
-        parameter = self.plan.in_parameter.get(step)
-        if parameter is not None:
-            self.variables[step] = self.variables[parameter]
-        elif step in self.plan.fresh and step not in self.variables:
-            name = self.variables[step] = self.names.unique(suggested_name(step))
-            self.emit(f"{name} = np.empty({self.shape(step.shape)}, {dtype_source(step.dtype)})", step)
-        out = self.reference(step)
-        emitter = EMITTERS[step.op.name]
-        if emitter.kernel is not None:
-            self.kernels.setdefault(emitter.kernel)
-        lines = emitter.lines(_At(self, step, out, self.plan.overwrites.get(step)))
-        for k, line in enumerate(lines):
-            self.emit(line, step, "" if k else format_type(step))
-        if self.nan_checks and step.dtype.kind == "f":
-            self.kernels.setdefault("check_finite")
-            where = repr(comment(step.location.short))
-            self.emit(f"check_finite({out}, {step.op.name!r}, {where}, {self.nan_checks == 'inf'})", step)
-
-    def _result(self, output: Tensor) -> str:
-        whose = owner(output)
-        if is_literal(output):
-            return self.typed_number(output)
-        value = self.reference(output)
-        if output.ndim == 0:
-            value = f"{value}[()]"
-        elif whose not in self.plan.fresh:
-            value = f"{value}.copy()"
-        if whose.op.name == "parameter":
-            name = self.names.unique(f"old_{suggested_name(output)}")
-            self.emit(f"{name} = {value}", None)
-            return name
-        return value
-
-    def _assemble(self) -> Program:
-        graph = self.schedule.graph
-        symbols = tuple((s, self.symbols[s]) for s in self.symbols)
-        draws = any(s.op.family == "random" for s in self.schedule.steps)
-        lines: list[tuple[str, Tensor | None]] = [("", None)]
-        for text in self.constant_lines:
-            lines.append((text, None))
-        if self.constant_lines:
-            lines.append(("", None))
-        lines += [("", None), (f"def workspace({', '.join(v for _, v in symbols)}):", None)]
-        lines.append(('    """The buffers of a call with these sizes, and their views."""', None))
-        lines += [(f"    {text}", None) for text in self.setup]
-        handed = list(self.handed_over)
-        lines += [(f"    return {tuple_source(handed) if handed else '()'}", None), ("", None), ("", None)]
-        arguments = [self.variables[i] for i in graph.inputs]
-        extra = ["seed", "call"] if draws else []
-        lines.append((f"def compute({', '.join(['params', 'buffers', *extra, *arguments])}):", None))
-        for argument in graph.inputs:
-            about = f"{self.variables[argument]}: {comment(argument.name or '')} {format_type(argument)}"
-            lines.append((f"    # {comment(about)}", None))
-        for parameter in graph.parameters:
-            about = f"{self.variables[parameter]}: {comment(parameter.name or '')} {format_type(parameter)}"
-            lines.append((f"    # {comment(about)}", None))
-        if graph.parameters:
-            taken = tuple_source([self.variables[p] for p in graph.parameters])
-            lines.append((f"    {taken} = params", None))
-        if handed:
-            lines.append((f"    {tuple_source(handed)} = buffers", None))
-        if self.sizes_in_compute:
-            lines += [(f"    {text}", None) for text in self._size_lines()]
-        lines += [(f"    {text}", node) for text, node in self.statements]
-        numbered = {i: node for i, (_, node) in enumerate(lines, 1) if node is not None}
-        return Program(
-            "\n".join(text for text, _ in lines) + "\n",
-            tuple(sorted(self.kernels)),
-            tuple(self.constants),
-            tuple((i.name or "", self.variables[i]) for i in graph.inputs),
-            tuple((p.name or "", self.variables[p]) for p in graph.parameters),
-            symbols,
-            draws,
-            numbered,
-        )
-
-    def _size_lines(self) -> list[str]:
-        found: dict[str, str] = {}
-        for node in self.schedule.graph.inputs:
-            for axis, size in enumerate(node.shape):
-                if not isinstance(size, int) and size.is_Symbol:
-                    found.setdefault(
-                        size.name, f"{self.symbols[size.name]} = {self.variables[node]}.shape[{axis}]"
-                    )
-        return list(found.values())
-
-
-class _Setup:
-    """While open, sizes are written for workspace(), which has them as arguments."""
-
-    def __init__(self, writer: Writer) -> None:
-        self.writer = writer
-
-    def __enter__(self) -> None:
-        self.before, self.writer.writing_setup = self.writer.writing_setup, True
-
-    def __exit__(self, *details: object) -> None:
-        self.writer.writing_setup = self.before
-
-
 def write_program(
-    schedule: Schedule, plan: Plan, places: dict[Tensor, int], nan_checks: str | None = None
+    schedule: Schedule, plan: Plan, places: Mapping[Tensor, int], nan_checks: str | None = None
 ) -> Program:
     """The program of a planned schedule; ``places`` numbers its random draws.
 
     ``nan_checks`` is None, "nan" or "inf": which values stop the program where they first appear.
     """
-    return Writer(schedule, plan, places, nan_checks).write()
+    graph = schedule.graph
+    names = Namespace(_RESERVED)
+    # The user's own names come first, so that they stay as they are.
+    variables = {node: names.unique(node.name or "x") for node in graph.inputs}
+    variables |= {node: names.unique(node.name or "w") for node in graph.parameters}
+    found = symbols_of(size for node in (*graph.inputs, *with_bodies(schedule.order)) for size in node.shape)
+    symbols = {s.name: names.unique(s.name) for s in found}
+    inside = {TILE_ROWS: names.unique("rows")} if schedule.regions else {}
+    module = Module(names, symbols | inside, places, nan_checks)
+    writer = Writer(module, schedule, plan, variables)
+    writer.write_steps()
+    # What is returned of a parameter is its value before the call: taken before it is written.
+    results = [writer.result(o) for o in graph.outputs]
+    writer.write_updates()
+    writer.emit(f"return {tuple_source(results) if results else '()'}", None)
+    draws = any(n.op.family == "random" for n in schedule.order)
+    arguments = [(i.name or "", variables[i]) for i in graph.inputs]
+    parameters = [(p.name or "", variables[p]) for p in graph.parameters]
+    lines = [*_constants(module), *module.functions]
+    lines += _workspace(writer, symbols)
+    lines += _compute(writer, symbols, draws)
+    return Program(
+        "\n".join(text for text, _ in lines) + "\n",
+        tuple(sorted(module.kernels)),
+        tuple(module.constants),
+        tuple(arguments),
+        tuple(parameters),
+        tuple(symbols.items()),
+        draws,
+        {i: node for i, (_, node) in enumerate(lines, 1) if node is not None},
+    )
+
+
+def _constants(module: Module) -> list[Line]:
+    lines: list[Line] = [("", None), *[(text, None) for text in module.constant_lines]]
+    return [*lines, ("", None)] if module.constant_lines else lines
+
+
+def _workspace(writer: Writer, symbols: Mapping[str, str]) -> list[Line]:
+    """The function that makes the buffers."""
+    handed = list(writer.handed_over)
+    memory = writer.memory_lines("arena")
+    if memory:
+        writer.module.kernels.setdefault("arena")
+    return [
+        ("", None),
+        *([("", None)] if writer.module.functions else []),
+        (f"def workspace({', '.join(symbols.values())}):", None),
+        ('    """The buffers of a call with these sizes, and their views."""', None),
+        *[(f"    {text}", None) for text in (*memory, *writer.setup)],
+        *[(f"    {text}", None) for text in tuple_lines("return ", handed, "")],
+        ("", None),
+        ("", None),
+    ]
+
+
+def _compute(writer: Writer, symbols: Mapping[str, str], draws: bool) -> list[Line]:
+    """The function that is called."""
+    graph, variables = writer.schedule.graph, writer.variables
+    arguments = [variables[i] for i in graph.inputs]
+    extra = ["seed", "call"] if draws else []
+    lines: list[Line] = [(f"def compute({', '.join(['params', 'buffers', *extra, *arguments])}):", None)]
+    for node in (*graph.inputs, *graph.parameters):
+        about = f"{variables[node]}: {node.name or ''} {format_type(node)}"
+        lines.append((f"    # {comment(about)}", None))
+    if graph.parameters:
+        lines.append((f"    {tuple_source([variables[p] for p in graph.parameters])} = params", None))
+    if writer.handed_over:
+        taken = tuple_lines("", list(writer.handed_over), " = buffers")
+        lines += [(f"    {text}", None) for text in taken]
+    if writer.sizes_in_compute:
+        lines += [(f"    {text}", None) for text in _size_lines(graph.inputs, variables, symbols)]
+    return lines + [(f"    {text}", node) for text, node in writer.statements]
+
+
+def _size_lines(
+    inputs: Sequence[Tensor], variables: Mapping[Tensor, str], symbols: Mapping[str, str]
+) -> list[str]:
+    found: dict[str, str] = {}
+    for node in inputs:
+        for axis, size in enumerate(node.shape):
+            if not isinstance(size, int) and size.is_Symbol:
+                found.setdefault(size.name, f"{symbols[size.name]} = {variables[node]}.shape[{axis}]")
+    return list(found.values())

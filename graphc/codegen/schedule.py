@@ -7,9 +7,13 @@ as its cotangent exists, and the memory of that layer is free again before the n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 
+from graphc.codegen.tiling.growth import element_hint
+from graphc.codegen.tiling.region import Region, region_of
+from graphc.codegen.tiling.regions import Run, runs
+from graphc.codegen.tiling.sizes import tiles_of
 from graphc.codegen.views import is_view, owner
 from graphc.ir.build import apply
 from graphc.ir.graph import Graph
@@ -24,29 +28,92 @@ COPY = Op(
 )
 
 
+# Parts of sums of more bytes than these are kept for a few lanes, not for every tile.
+_MOST_PARTS = 64 << 20
+_LANES = 8
+
+Step = Tensor | Region
+"""What is executed at once: one node, or the nodes of a region in tiles."""
+
+
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """``order`` lists every node, ``steps`` those that compute something, in the order of execution.
+    """``order`` lists every node, ``steps`` what computes something, in the order of execution.
 
-    ``loops`` gives for each step that is a loop the schedule of its body.
+    ``loops`` gives for each step that is a loop the schedule of its body, ``regions`` for each region that
+    of a tile.
     """
 
     graph: Graph
     order: tuple[Tensor, ...]
-    steps: tuple[Tensor, ...]
+    steps: tuple[Step, ...]
     loops: Mapping[Tensor, Schedule]
+    regions: Mapping[Region, Schedule] = field(default_factory=dict)
 
 
-def schedule(graph: Graph) -> Schedule:
-    """The graph with each update's value in a node of its own, and the order to compute it in."""
+def results_of(step: Step) -> tuple[Tensor, ...]:
+    """The values that a step computes for the steps around it."""
+    return step.outputs if isinstance(step, Region) else (step,)
+
+
+def schedule(
+    graph: Graph,
+    tiled: bool = False,
+    order: Sequence[Tensor] | None = None,
+    scale: float = 1.0,
+    lanes: int | None = None,
+) -> Schedule:
+    """The graph with each update's value in a node of its own, and the order to compute it in.
+
+    Where it is ``tiled``, steps that share their rows are regions, with ``scale`` times the rows in a tile
+    that are best for speed, and in ``lanes``. An ``order`` of all nodes is kept to, in tiles also.
+    """
     graph = _with_own_updates(graph)
+    keep = order is not None
+    if order is None:
+        order = _order(graph)
+    steps: list[Step] = []
+    if tiled:
+        read, roots = users(order), {owner(o) for o in graph.roots}
+    for run in runs(order, graph.roots) if tiled else [Run(tuple(order))]:
+        if run.region is None:
+            steps += [n for n in run.nodes if _computes(n)]
+        else:
+            members = set(run.nodes)
+            used = {owner(n) for n in run.nodes if any(u not in members for u in read[n])}
+            used |= {n for n in run.nodes if n in roots}
+            steps.append(_region(run, used & members, scale, lanes))
+    loops = {n: schedule(_body_graph(n)) for n in steps if isinstance(n, Tensor) and n.op.family == "loop"}
+    regions = {
+        r: schedule(r.body, order=topological_order(r.order) if keep else None)
+        for r in steps
+        if isinstance(r, Region)
+    }
+    return Schedule(graph, tuple(order), tuple(steps), loops, regions)
+
+
+def _order(graph: Graph) -> list[Tensor]:
     depth: dict[Tensor, int] = {}
     for node in graph.nodes:
         depth[node] = 1 + max([depth[i] for i in node.inputs], default=0)
-    order = topological_order(_roots(graph, depth))
-    steps = [n for n in order if (n.inputs or n.op.family in ("random", "loop")) and not is_view(n)]
-    loops = {n: schedule(_body_graph(n)) for n in steps if n.op.family == "loop"}
-    return Schedule(graph, tuple(order), tuple(steps), loops)
+    return topological_order(_roots(graph, depth))
+
+
+def _computes(node: Tensor) -> bool:
+    return bool(node.inputs or node.op.family in ("random", "loop")) and not is_view(node)
+
+
+def _region(run: Run, used: Set[Tensor], scale: float, lanes: int | None) -> Region:
+    """The region of a run, of which ``used`` is read outside."""
+    assert run.region is not None
+    region = region_of(run.region, run.nodes, used, tiles_of(run.region, run.nodes, scale))
+    sums = [r.outside for r in region.results if r.part is None]
+    count = region.tiles.count
+    parts = sum([element_hint((count, *n.shape)) * n.dtype.itemsize for n in sums])
+    if lanes is None and parts > _MOST_PARTS:
+        lanes = _LANES
+    few = isinstance(count, int) and lanes is not None and count <= lanes
+    return region if not sums or few else replace(region, lanes=lanes)
 
 
 def _body_graph(loop: Tensor) -> Graph:

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from math import prod
 
 from graphc.draw.canvas import Canvas, plain, rich_lines
+from graphc.draw.heat import Heat, heat_tone
 from graphc.draw.labels import format_edge, inlined, op_label, own_name, tooltip
+from graphc.draw.legend import heat_legend
 from graphc.draw.operations import UPWARD, is_saved, role_clusters, saved_style
 from graphc.draw.outputs import Subject
 from graphc.draw.spatial_labels import WINDOWED, format_maps
@@ -61,11 +63,14 @@ def grouped(order: list[Tensor]) -> dict[Tensor, Group]:
     return groups
 
 
-def layers_view(subject: Subject, theme: Theme, direction: str, shapes: bool) -> Canvas:
+def layers_view(
+    subject: Subject, theme: Theme, direction: str, shapes: bool, heat: Heat | None = None
+) -> Canvas:
     """The picture of the scopes; inputs are ovals, what stands in no scope is named by its ops."""
     canvas = Canvas(theme, direction)
     role_clusters(canvas)
     groups = grouped(subject.order)
+    warmth = None if heat is None else _warmth(heat, groups)
     identifiers: dict[Group | Tensor, str] = {}
     for node in subject.order:
         if node.op.name == "input":
@@ -74,7 +79,7 @@ def layers_view(subject: Subject, theme: Theme, direction: str, shapes: bool) ->
                 fillcolor=theme.input.fill, color=theme.input.line,
             )  # fmt: skip
         elif groups[node] not in identifiers:
-            identifiers[groups[node]] = _box(canvas, groups[node], shapes)
+            identifiers[groups[node]] = _box(canvas, groups[node], shapes, warmth)
     drawn: set[tuple[str, str, Tensor | None]] = set()
     for node in subject.order:
         for source in node.inputs:
@@ -93,10 +98,21 @@ def layers_view(subject: Subject, theme: Theme, direction: str, shapes: bool) ->
             fontcolor=theme.background,
         )  # fmt: skip
         _arrow(canvas, identifiers[groups.get(node, node)], end, node, node.role, shapes)
+    if warmth is not None:
+        heat_legend(canvas, warmth)
     return canvas
 
 
-def _box(canvas: Canvas, group: Group, shapes: bool) -> str:
+def _warmth(heat: Heat, groups: dict[Tensor, Group]) -> Heat:
+    """The share of each group, under its first member."""
+    found: dict[Tensor, float] = {}
+    for node, share in heat.share.items():
+        first = groups[node].members[0]
+        found[first] = found.get(first, 0.0) + share
+    return Heat(found, heat.elsewhere, max(found.values(), default=0.0))
+
+
+def _box(canvas: Canvas, group: Group, shapes: bool, heat: Heat | None) -> str:
     theme = canvas.theme
     parameters = [m for m in group.members if m.op.name == "parameter"]
     operations = [m for m in group.members if m.inputs]
@@ -118,8 +134,13 @@ def _box(canvas: Canvas, group: Group, shapes: bool) -> str:
     path = (group.role, *group.scope[:-1])
     hover = ["/".join(group.scope) or head, f"{len(operations)} operations"]
     dashed = ",dashed" if group.role != "forward" else ""
+    if heat is not None:
+        share = heat.share.get(group.members[0], 0.0)
+        tone = heat_tone(theme, heat.fraction(share))
+        lines += [heat.label(share)] if share else []
+    faint = theme.faint if heat is None else theme.text
     return canvas.node(
-        rich_lines(head, lines, theme.faint, bold=bool(group.scope)), path, hover,
+        rich_lines(head, lines, faint, bold=bool(group.scope)), path, hover,
         fillcolor=tone.fill, color=tone.line, style=f"rounded,filled{dashed}", margin="0.16,0.08",
     )  # fmt: skip
 

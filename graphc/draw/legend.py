@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from graphc.draw.canvas import Canvas
+from graphc.draw.heat import Heat, heat_tone
 from graphc.draw.theme import Tone
 from graphc.ir.tensor import Tensor
 
@@ -30,6 +31,20 @@ def legend(canvas: Canvas, nodes: Iterable[Tensor]) -> None:
         cells.append(f'<TD><FONT COLOR="{theme.saved}">→</FONT></TD><TD>saved value</TD>')
     if len(cells) < 2:
         return
+    _write(canvas, cells)
+
+
+def heat_legend(canvas: Canvas, heat: Heat) -> None:
+    """Write what the colours of heat mean, and how much of the time no drawn node takes."""
+    steps = len(canvas.theme.heat)
+    cells = ["<TD>share of the time:</TD>"]
+    for k in range(steps):
+        fraction = k / (steps - 1)
+        cells.append(_cell(f"{heat.hottest * fraction:.1%}", heat_tone(canvas.theme, fraction), ""))
+    _write(canvas, [*cells, f"<TD>{heat.label(heat.elsewhere)} in no node drawn here</TD>"])
+
+
+def _write(canvas: Canvas, cells: Sequence[str]) -> None:
     space = '<TD WIDTH="6"></TD>'
     canvas.set(
         label=f'<<FONT POINT-SIZE="9"><TABLE BORDER="0" CELLBORDER="0" CELLSPACING="2" CELLPADDING="0"><TR>'

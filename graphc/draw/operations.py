@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from graphc.draw.canvas import Canvas, Path, plain, plain_lines, rich_lines
+from graphc.draw.heat import Heat, heat_tone
 from graphc.draw.labels import format_array, format_edge, inlined, op_label, own_name, tooltip
-from graphc.draw.legend import legend
+from graphc.draw.legend import heat_legend, legend
 from graphc.draw.outputs import Subject
 from graphc.draw.theme import Theme, Tone
 from graphc.ir.tensor import Tensor
@@ -48,12 +49,14 @@ class OperationsView:
         direction: str,
         shapes: bool,
         values: Mapping[Tensor, Any] | None,
+        heat: Heat | None = None,
     ) -> None:
         self.subject = subject
         self.theme = theme
         self.canvas = Canvas(theme, direction)
         self.shapes = shapes
         self.values = values or {}
+        self.heat = heat
         self.identifiers: dict[Tensor, str] = {}
 
     def drawn(self) -> Canvas:
@@ -69,7 +72,10 @@ class OperationsView:
                     if number is None:
                         self._connect(source, node)
         self._outputs()
-        legend(self.canvas, [n for n in self.subject.order if n in self.identifiers])
+        if self.heat is None:
+            legend(self.canvas, [n for n in self.subject.order if n in self.identifiers])
+        else:
+            heat_legend(self.canvas, self.heat)
         return self.canvas
 
     def _inlined(self) -> dict[Tensor, list[str | None]]:
@@ -103,6 +109,12 @@ class OperationsView:
                 sign = op_label(node, numbers)
                 label = rich_lines(sign, [name], theme.faint) if name else plain(sign)
                 tone, style = theme.families.get(node.op.family, theme.families["source"]), {}
+                if self.heat is not None:
+                    share = self.heat.share.get(node, 0.0)
+                    tone = heat_tone(theme, self.heat.fraction(share))
+                    below = [name] if name else []
+                    below += [self.heat.label(share)] if share else []
+                    label = rich_lines(sign, below, theme.text) if below else plain(sign)
         if node.role != "forward":
             style["style"] = style.get("style", "rounded,filled") + ",dashed"
         self.identifiers[node] = self.canvas.node(

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from graphc.draw.drawing import Drawing
 from graphc.draw.feature_maps import FeatureMapsView
+from graphc.draw.heat import HasHeat, Shares, heat_of
 from graphc.draw.layers import layers_view
 from graphc.draw.neurons import NeuronsView
 from graphc.draw.operations import OperationsView
@@ -23,6 +24,7 @@ def draw(
     outputs: Drawable,
     *,
     values: Mapping[Tensor, Any] | None = None,
+    heat: HasHeat | Shares | None = None,
     view: Literal["operations", "layers", "neurons", "feature maps"] = "operations",
     direction: Literal["TB", "LR"] | None = None,
     shapes: bool = True,
@@ -39,11 +41,13 @@ def draw(
     convolutional networks as stacked maps, always from left to right. ``direction`` is top to bottom
     (``"TB"``) or left to right (``"LR"``; the usual for neurons). ``values`` gives
     nodes their arrays: operations show them on the edges, neurons colour their arrows by the sign
-    and size of the weights. ``shapes=False`` leaves the shapes away. ``theme`` is ``"light"``,
-    ``"dark"`` or a ``Theme``. A drawing of more than ``max_nodes`` nodes can be saved as .dot, but
-    is laid out only with ``max_nodes=None``.
+    and size of the weights. ``heat`` is the profile of a function compiled from these tensors: operations
+    and layers are coloured by their share of the time, which stands in them. ``shapes=False`` leaves the
+    shapes away. ``theme`` is ``"light"``, ``"dark"`` or a ``Theme``. A drawing of more than ``max_nodes``
+    nodes can be saved as .dot, but is laid out only with ``max_nodes=None``.
 
-    Raises GraphError for outputs that are no tensors, or a view, direction or theme that is unknown.
+    Raises GraphError for outputs that are no tensors, a view, direction or theme that is unknown, or heat on
+    another view.
 
     >>> import graphc as gc
     >>> x = gc.input("x", ("N", 3))
@@ -62,11 +66,16 @@ def draw(
         raise GraphError(f"there is no direction {direction!r}", op="draw", remedy='use "TB" or "LR"')
     if view == "feature maps" and chosen != "LR":
         raise GraphError("feature maps are drawn from left to right", op="draw", remedy='use direction="LR"')
+    if heat is not None and view not in ("operations", "layers"):
+        raise GraphError(
+            f"heat is not shown on the view {view!r}", op="draw", remedy='use view="operations" or "layers"'
+        )
     subject, look = subject_of(outputs), theme_of(theme)
+    warmth = None if heat is None else heat_of(heat, subject.order)
     if view == "operations":
-        canvas = OperationsView(subject, look, chosen, shapes, values).drawn()
+        canvas = OperationsView(subject, look, chosen, shapes, values, warmth).drawn()
     elif view == "layers":
-        canvas = layers_view(subject, look, chosen, shapes)
+        canvas = layers_view(subject, look, chosen, shapes, warmth)
     elif view == "feature maps":
         maps = FeatureMapsView(subject, look, shapes)
         # A stage is many small nodes, but all have their places: nothing is searched for.

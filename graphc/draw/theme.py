@@ -22,7 +22,8 @@ class Theme:
     """Everything about a drawing that is a matter of taste.
 
     ``families`` gives each family of ops its tone, ``roles`` the tone of what an engine added
-    (backward, tangent, update); ``positive`` and ``negative`` colour weights by their sign.
+    (backward, tangent, update); ``positive`` and ``negative`` colour weights by their sign. ``heat`` are
+    the colours from no time to the most.
     """
 
     background: str
@@ -39,11 +40,14 @@ class Theme:
     roles: Mapping[str, Tone]
     positive: str
     negative: str
+    heat: tuple[str, ...] = ("#ffffff", "#fff7bc", "#fee391", "#fec44f", "#fb9a29")
+    heat_line: str = "#993404"
     font: str = "Helvetica,Arial,sans-serif"
 
 
-# Hues after Paul Tol's "bright" and "light" schemes, which are safe for all common colour blindness
-# (Tol, "Colour Schemes", SRON/EPS/TN/09-002, 2021); fills are lightened until black text reads well.
+# Hues after Paul Tol's "bright" and "light" schemes, of heat after "YlOrBr", which are safe for all common
+# colour blindness (Tol, "Colour Schemes", SRON/EPS/TN/09-002, 2021); fills are lightened until black text
+# reads well.
 LIGHT = Theme(
     background="white",
     text="#1f2933",
@@ -111,6 +115,8 @@ DARK = Theme(
     ),
     positive="#7fb0dd",
     negative="#eba260",
+    heat=("#23272d", "#3d3320", "#5a431c", "#744d13", "#8c5506"),
+    heat_line="#eba260",
 )
 THEMES: Mapping[str, Theme] = MappingProxyType({"light": LIGHT, "dark": DARK})
 

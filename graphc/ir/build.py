@@ -22,7 +22,10 @@ def apply(op: Op, inputs: tuple[Tensor, ...], name: str | None = None, /, **attr
 
 def rebuilt(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor:
     """The node over other inputs; inferred afresh where a shape or dtype changed."""
-    if all(a is b for a, b in zip(node.inputs, inputs, strict=True)):
+    for a, b in zip(node.inputs, inputs, strict=True):
+        if a is not b:
+            break
+    else:
         return node
     shape, dtype = node.shape, node.dtype
     if any(a.dtype != b.dtype or a.shape != b.shape for a, b in zip(node.inputs, inputs, strict=True)):

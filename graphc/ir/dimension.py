@@ -122,8 +122,19 @@ def floor_div(a: Dim, b: int) -> Dim:
 
 def element_count(shape: Iterable[Dim]) -> Dim:
     """The number of elements of an array of this shape."""
-    total: Dim = 1
+    total, symbolic = 1, []
     for size in shape:
+        if isinstance(size, int):
+            total *= size
+        else:
+            symbolic.append(size)
+    return _product(total, tuple(symbolic)) if symbolic else total
+
+
+@lru_cache(maxsize=65536)
+def _product(number: int, sizes: tuple[sympy.Expr, ...]) -> Dim:
+    total: Dim = number
+    for size in sizes:
         total = total * size
     return total
 
@@ -226,14 +237,21 @@ def evaluate_dim(value: Dim, sizes: Mapping[str, int]) -> int:
     """The size as an int, given the value of each symbol by name."""
     if isinstance(value, int):
         return value
-    names = {s.name: f"d{i}" for i, s in enumerate(symbols_of([value]))}
+    names, function = _evaluator(value)
     missing = [n for n in names if n not in sizes]
     if missing:
         raise ShapeError(
             f"the size of dimension {missing[0]!r} is unknown",
             remedy="some input must have it as an axis of its own",
         )
-    return int(_compiled(dim_source(value, names), tuple(names.values()))(*(sizes[n] for n in names)))
+    return int(function(*[sizes[n] for n in names]))
+
+
+@lru_cache(maxsize=65536)
+def _evaluator(value: sympy.Expr):  # type: ignore[no-untyped-def]
+    """The names of the symbols of a size, and a function of their values."""
+    names = {s.name: f"d{i}" for i, s in enumerate(symbols_of([value]))}
+    return tuple(names), _compiled(dim_source(value, names), tuple(names.values()))
 
 
 @lru_cache(maxsize=4096)

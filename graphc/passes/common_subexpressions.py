@@ -10,6 +10,7 @@ import numpy as np
 
 from graphc.ir.body import Body
 from graphc.ir.build import rebuilt, with_origins
+from graphc.ir.dimension import same_shape
 from graphc.ir.graph import Graph
 from graphc.ir.origin import merged_origins
 from graphc.ir.tensor import Tensor
@@ -51,8 +52,15 @@ def _body_key(body: Body) -> tuple[Any, ...]:
     return known
 
 
+# Under these a reshape copies its elements into their order, whatever the shape.
+_OUT_OF_ORDER = frozenset({"transpose", "broadcast_to", "slice", "flip", "window"})
+
+
 class CommonSubexpressions:
-    """The pass. Inputs, parameters and random draws are themselves: two draws are never equal."""
+    """The pass. Inputs, parameters and random draws are themselves: two draws are never equal.
+
+    Two reshapes that bring the same elements into order are one copy, and the second a view of it.
+    """
 
     name = "common_subexpressions"
 
@@ -60,8 +68,13 @@ class CommonSubexpressions:
         new: dict[Tensor, Tensor] = {}
         first: dict[tuple[Any, ...], Tensor] = {}
         also: dict[Tensor, list[Tensor]] = {}
+        copies: dict[Tensor, Tensor] = {}
         for node in graph.nodes:
             value = rebuilt(node, tuple([new[i] for i in node.inputs]))
+            if value.op.name == "reshape" and value.inputs[0].op.name in _OUT_OF_ORDER:
+                copy = copies.setdefault(value.inputs[0], value)
+                if copy is not value and not same_shape(copy.shape, value.shape):
+                    value = rebuilt(value, (copy,))
             if node.op.family != "random" and node.op.name not in ("input", "parameter"):
                 kept = first.setdefault(_key(value), value)
                 if kept is not value:

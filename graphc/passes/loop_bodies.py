@@ -15,6 +15,8 @@ from graphc.ops.loop import SCAN, Loop, looped
 
 
 class _Pass(Protocol):
+    name: str
+
     def __call__(self, graph: Graph, fired: Counter[str] | None = None) -> Graph:
         """A graph enters, an equivalent graph leaves."""
 
@@ -30,6 +32,12 @@ class LoopBodies:
 
     def __init__(self, passes: Sequence[_Pass], behind: _Pass | None = None) -> None:
         self.passes, self.behind = (*passes, self), behind
+
+    def without(self, name: str) -> LoopBodies:
+        """The same, less the passes of another name."""
+        kept = [step for step in self.passes[:-1] if step.name != name]
+        behind = None if self.behind is None or self.behind.name == name else self.behind
+        return LoopBodies(kept, behind)
 
     def __call__(self, graph: Graph, fired: Counter[str] | None = None) -> Graph:
         counts: Counter[str] = Counter() if fired is None else fired

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -22,11 +22,7 @@ from graphc.ops import max as maximum_over
 from graphc.ops.elementwise import astype
 from graphc.ops.shape import broadcast_to, reshape
 from graphc.ops.sources import dimension_value, filled
-from graphc.passes.convolution_lowering import (
-    lowered_convolution,
-    lowered_filter_gradient,
-    lowered_transposed_convolution,
-)
+from graphc.passes.convolution import lowered_by_windows
 from graphc.passes.einsum_lowering import lowered_einsum
 
 
@@ -78,10 +74,12 @@ def _log_softmax(node: Tensor) -> Tensor:
     return subtract(shifted, log(sum(exp(shifted), axis=(node.attrs["axis"],), keepdims=True)))
 
 
-LOWERINGS: dict[str, Callable[[Tensor], Tensor]] = {
-    "convolution": lowered_convolution,
-    "transposed_convolution": lowered_transposed_convolution,
-    "filter_gradient": lowered_filter_gradient,
+Rule = Callable[[Tensor], Tensor]
+
+LOWERINGS: dict[str, Rule] = {
+    "convolution": lowered_by_windows,
+    "transposed_convolution": lowered_by_windows,
+    "filter_gradient": lowered_by_windows,
     "einsum": lowered_einsum,
     "mean": _mean,
     "logsumexp": _logsumexp,
@@ -91,13 +89,16 @@ LOWERINGS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class Lowering:
-    """The pass."""
+    """The pass; ``chosen`` are lowerings that take the place of the table's."""
 
     name = "lowering"
 
+    def __init__(self, chosen: Mapping[str, Rule] | None = None) -> None:
+        self._rules = {**LOWERINGS, **(chosen or {})}
+
     def __call__(self, graph: Graph, fired: Counter[str] | None = None) -> Graph:
         def lower(node: Tensor) -> Tensor:
-            rule = LOWERINGS.get(node.op.name)
+            rule = self._rules.get(node.op.name)
             if rule is None:
                 return node
             if fired is not None:

@@ -44,20 +44,22 @@ class Rewriting:
 
     def __call__(self, graph: Graph, fired: Counter[str] | None = None) -> Graph:
         counts: Counter[str] = Counter() if fired is None else fired
+        settled: set[Tensor] = set()  # no rule fits these; as nodes never change, none ever will
         for _ in range(_MOST_SWEEPS):
             before = counts.total()
-            graph = self._sweep(graph, counts)
+            graph = self._sweep(graph, counts, settled)
             if counts.total() == before:
                 break
         return graph
 
-    def _sweep(self, graph: Graph, counts: Counter[str]) -> Graph:
+    def _sweep(self, graph: Graph, counts: Counter[str], settled: set[Tensor]) -> Graph:
         new: dict[Tensor, Tensor] = {}
         for node in graph.nodes:
             value = rebuilt(node, tuple([new[i] for i in node.inputs]))
             for _ in range(_MOST_AT_A_NODE):
-                replacement = self._replacement(value, counts)
+                replacement = None if value in settled else self._replacement(value, counts)
                 if replacement is None:
+                    settled.add(value)
                     break
                 value = replacement
             new[node] = value

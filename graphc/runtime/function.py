@@ -6,22 +6,27 @@ import itertools
 import linecache
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from graphc.codegen.memory import total_bytes
+from graphc.codegen.footprint import Footprint
 from graphc.codegen.program import Program
 from graphc.codegen.standalone import standalone_source, write_standalone
+from graphc.codegen.threads import blas, processors
 from graphc.errors import GraphError, NonFiniteError, ShapeError
 from graphc.ir.dimension import Dim, evaluate_dim
 from graphc.ir.origin import user_location
 from graphc.ir.structure import Structure
 from graphc.runtime.entry import Argument, entry_source, refuse_shapes, scalar_entry_source
 from graphc.runtime.parameters import Parameters
+from graphc.runtime.profile import Profile
+from graphc.runtime.profiler import measured
 
 Array = np.ndarray[Any, Any]
 # Sizes whose workspaces are kept: a training set's full and last batch, validation, and some more.
@@ -34,7 +39,9 @@ class Compiled:
     """What a function is made of: plain data, so that it can be pickled.
 
     ``sizes`` are the symbolic sizes of all arrays of the program, checked not to be negative where
-    new sizes arrive; ``labels`` name the outputs.
+    new sizes arrive; ``labels`` name the outputs. ``threads`` is how many it may use (None: all). ``blas``
+    says how matrix products run: on "one" thread each, so that no bit of a result hangs on their number, on
+    "some" threads, as many as it may use, or "freely".
     """
 
     source: str
@@ -43,12 +50,13 @@ class Compiled:
     arguments: tuple[Argument, ...]
     structure: Structure
     labels: tuple[str, ...]
-    block_sizes: tuple[tuple[Dim, ...], ...]
+    footprint: Footprint
     sizes: tuple[Dim, ...]
     parameters: tuple[str, ...]
     updates: bool
     seed: int
     threads: int | None
+    blas: str
     stats: Mapping[str, Any]
     explanation: Callable[[], str]
 
@@ -68,8 +76,16 @@ class Function:
     14.0
     """
 
-    def __init__(self, compiled: Compiled, params: Parameters, calls: int = 0) -> None:
+    def __init__(
+        self,
+        compiled: Compiled,
+        params: Parameters,
+        calls: int = 0,
+        given: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        """``given`` are further names for the generated source, which that of a profile needs."""
         self._compiled = compiled
+        self._given = given
         self.params = params
         self.calls = calls
         self._pool: dict[tuple[int, ...], list[Any]] = {}
@@ -113,8 +129,10 @@ class Function:
     def _load(self) -> Callable[..., Any]:
         compiled = self._compiled
         program = compiled.body
-        namespace: dict[str, Any] = {"constants": list(program.constants)}
+        namespace: dict[str, Any] = {"constants": list(program.constants), **self._given}
         _execute(compiled.source, namespace, "compute")
+        if "in_tiles" in namespace:
+            namespace["in_tiles"] = partial(namespace["in_tiles"], threads=compiled.threads)
         if "check_finite" in namespace:
             namespace["check_finite"] = _check_finite
         self._workspace = namespace["workspace"]
@@ -141,7 +159,9 @@ class Function:
             scalar |= {"params": store, "arguments": compiled.arguments, "array_entry": entry}
             _execute(scalar_entry_source(compiled.arguments), scalar, "entry")
             entry = scalar["entry"]
-        if compiled.threads is not None:
+        if compiled.blas == "one":
+            entry = _with_one_blas_thread(entry)
+        elif compiled.blas == "some" and compiled.threads is not None:
             entry = _with_threads(entry, compiled.threads)
         if compiled.updates:
             entry = _one_at_a_time(entry, self.params)
@@ -180,12 +200,18 @@ class Function:
 
     @property
     def stats(self) -> Mapping[str, Any]:
-        """Figures of the compilation: nodes before and after the passes, steps, blocks, seconds by stage."""
+        """Figures of the compilation: nodes before and after the passes, steps, buffers, seconds by stage.
+
+        ``planned_bytes`` are those of the buffers of a call, all threads' too, symbolic sizes taken for 64;
+        ``live_bytes`` the most that are in use at once: no placing of the same values needs fewer.
+        ``computed_again`` is how many values are computed twice for a memory budget.
+        """
         return self._compiled.stats
 
     def workspace_bytes(self, **sizes: int) -> int:
-        """Bytes of the buffers of one call at these symbolic sizes (64 for a size not given)."""
-        return total_bytes(self._compiled.block_sizes, sizes)
+        """Bytes of a call's buffers, all threads' too, at these symbolic sizes (64 for one not given)."""
+        compiled = self._compiled
+        return compiled.footprint.planned(sizes, compiled.threads or processors())
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -195,6 +221,39 @@ class Function:
     def explain(self) -> str:
         """What each pass did: nodes before and after, rules that fired, and the difference as text."""
         return self._compiled.explanation()
+
+    def profile(self, *args: Any, calls: int = 10, threads: int = 1, **kwargs: Any) -> Profile:
+        """Where the time of a call goes: by line of the generated source, by line and scope of the user's.
+
+        The arguments are those of a call. Copies of the function are called ``calls`` times with them, on
+        ``threads`` threads, and on copies of the parameters: neither ``params`` nor ``calls`` changes. An
+        argument that is itself called ``calls`` or ``threads`` is given by position. Raises GraphError where
+        either is no positive number, and what a call raises.
+
+        >>> import numpy as np, graphc as gc
+        >>> x = gc.input("x", ("N", 64))
+        >>> f = gc.compile(gc.exp(x @ x.T).sum(), [x])
+        >>> report = f.profile(np.zeros((64, 64), np.float32))
+        >>> round(sum(row.share for row in report.rows), 6)
+        1.0
+        """
+        for name, value in (("calls", calls), ("threads", threads)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise GraphError(
+                    f"{name}={value!r} is no positive number", op="profile", location=user_location(),
+                    remedy=f"give at least 1; an argument of the function called {name!r} goes by position",
+                )  # fmt: skip
+        return measured(self._compiled, self._twin, self._ordered(args, kwargs), calls, threads)
+
+    def _twin(self, source: str, threads: int, given: Mapping[str, Any]) -> Function:
+        """The function with its array program in another text, on copies of the parameters."""
+        with self.params.lock:
+            params = deepcopy(self.params)
+        compiled = replace(
+            self._compiled, source=source, scalar_source=None, threads=threads,
+            blas="one" if threads == 1 else self._compiled.blas,
+        )  # fmt: skip
+        return Function(compiled, params, self.calls, given)
 
     def save(
         self, path: str | os.PathLike[str], *, example: Sequence[Any] | Mapping[str, Any] | None = None
@@ -218,7 +277,7 @@ class Function:
         arrays = [a.admit(v) for a, v in zip(compiled.arguments, given, strict=False)]
         source = standalone_source(
             compiled.body, compiled.arguments, name="call", calls=self.calls, seed=compiled.seed,
-            examples=len(arrays), labels=compiled.labels,
+            examples=len(arrays), labels=compiled.labels, one_blas_thread=compiled.blas == "one",
         )  # fmt: skip
         values = {name: self.params[name] for name in compiled.parameters}
         write_standalone(path, source, values, compiled.body.constants, arrays)
@@ -274,6 +333,14 @@ def _with_threads(entry: Callable[..., Any], threads: int) -> Callable[..., Any]
 
     def limited(*args: Any) -> Any:
         with controller.limit(limits=threads):
+            return entry(*args)
+
+    return limited
+
+
+def _with_one_blas_thread(entry: Callable[..., Any]) -> Callable[..., Any]:
+    def limited(*args: Any) -> Any:
+        with blas:
             return entry(*args)
 
     return limited

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from graphc.bench.agreement import TOLERANCE, check, distance
+from graphc.bench.agreement import check, distance
 from graphc.bench.peers import GRAPHC
 from graphc.bench.runner import checked_small, measured
+from graphc.bench.workload import TOLERANCE
 from graphc.bench.workloads import WORKLOADS
 from graphc.errors import GraphError
 
@@ -32,7 +33,7 @@ def test_the_same_numbers_pass():
 def test_other_numbers_are_refused_by_name(place, factor):
     found = list(VALUES)
     found[place] = found[place] * np.float32(factor)
-    with pytest.raises(GraphError, match=("the loss", "x", "filter")[place] + " differs by"):
+    with pytest.raises(GraphError, match=("the value", "x", "filter")[place] + " differs by"):
         check(DILATED, "a", found, "b", VALUES)
 
 
@@ -51,9 +52,59 @@ def wrong_peer():
     return replace(GRAPHC, name="twice", prepare=prepare)
 
 
-def test_a_wrong_peer_is_not_timed():
+def broken_peer():
+    """A library that does not know an op."""
+
+    def prepare(workload, data, rate):
+        raise NotImplementedError("no such op")
+
+    return replace(GRAPHC, name="broken", prepare=prepare)
+
+
+SMALL = replace(DILATED, data=lambda _: DILATED.data(True))
+
+
+def test_a_wrong_peer_is_reported_and_not_timed():
+    result = measured(SMALL, [wrong_peer(), replace(GRAPHC, name="same")], seconds=0.02)
+    assert [m.peer for m in result.measurements] == ["graphc", "same"]
+    (failure,) = result.failures
+    assert failure.peer == "twice" and failure.disagrees
+    assert "twice and graphc do not compute the same dilated: x differs by" in failure.reason
+
+
+def test_a_wrong_step_is_seen_in_its_gradients():
+    """A step of training hides an error of its gradients behind the values: these are compared too."""
+    whole = WORKLOADS["mlp_small"]
+    step = replace(whole, data=lambda _: whole.data(True), rate=1e-6, tolerance=TOLERANCE)
+    (failure,) = measured(step, [wrong_gradients()], seconds=0.02).failures
+    assert "weight1 differs by" in failure.reason and failure.disagrees
+
+
+def wrong_gradients():
+    """graphc, but with gradients 1 % too large."""
+
+    def prepare(workload, data, rate):
+        if rate is not None:
+            return GRAPHC.prepare(workload, data, rate * 1.01)
+        step = GRAPHC.prepare(workload, data, None)
+        return lambda: [r * (1 + 0.01 * (k > 0)) for k, r in enumerate(step())]
+
+    return replace(GRAPHC, name="a bit more", prepare=prepare)
+
+
+def test_a_broken_peer_is_reported():
+    result = measured(SMALL, [broken_peer()], seconds=0.02)
+    assert [m.peer for m in result.measurements] == ["graphc"]
+    (failure,) = result.failures
+    assert (failure.peer, failure.reason, failure.disagrees) == (
+        "broken", "NotImplementedError: no such op", False,
+    )  # fmt: skip
+    assert result.fastest is None
+
+
+def test_small_workloads_must_agree():
     with pytest.raises(GraphError, match="twice and graphc do not compute the same dilated: x differs by"):
-        measured(DILATED, [wrong_peer()], seconds=60.0)
+        checked_small(DILATED, [wrong_peer()])
 
 
 def test_a_peer_without_a_form_is_left_out():

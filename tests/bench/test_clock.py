@@ -5,12 +5,21 @@ import time
 
 import pytest
 
-from graphc.bench.clock import Timing, interleaved, median_seconds
+from graphc.bench.clock import Spread, Timing, interleaved, median_seconds
 
 
-def test_summary():
-    timing = Timing.of([5.0, 1.0, 2.0, 4.0, 3.0])
-    assert timing == Timing(median=3.0, lower=2.0, upper=4.0, samples=5)
+def test_summary_is_of_the_turns():
+    timing = Timing.of([[5.0], [1.0], [1.0, 2.0, 9.0], [4.0], [3.0, 3.0]])
+    assert timing.turns == (5.0, 1.0, 2.0, 4.0, 3.0)
+    assert timing.seconds == Spread(median=3.0, lower=2.0, upper=4.0)
+    assert timing.samples == 8
+
+
+def test_ratios_are_of_turns_that_ran_together():
+    """The machine is four times slower in two of the turns: the ratio is that of every pair."""
+    own, other = Timing((1.0, 4.0, 1.0, 4.0), 4), Timing((2.0, 8.0, 2.0, 8.0), 4)
+    assert own.ratio(other) == Spread(0.5, 0.5, 0.5)
+    assert Timing((1.0, 2.0, 3.0), 3).ratio(Timing((1.0, 1.0, 1.0), 3)) == Spread(2.0, 1.5, 2.5)
 
 
 def test_turns_go_there_and_back():
@@ -19,8 +28,10 @@ def test_turns_go_there_and_back():
     timings = interleaved(calls, seconds=0.1)
     turns = [name for name, _ in itertools.groupby(order)]
     assert "".join(turns[3:]) in ("abcba", "cba")  # after the calls that find the groups' sizes
-    assert all(t.samples >= 2 and t.lower <= t.median <= t.upper for t in timings.values())
-    assert all(t.median == pytest.approx(0.003, rel=3) and t.median >= 0.003 for t in timings.values())
+    assert all(t.samples >= len(t.turns) == 2 for t in timings.values())
+    for s in (t.seconds for t in timings.values()):
+        assert 0.003 <= s.lower <= s.median <= s.upper
+        assert s.median == pytest.approx(0.003, rel=3)
 
 
 def test_short_calls_are_timed_in_groups():

@@ -51,6 +51,7 @@ def _combined(draw: st.DrawFn, a: gc.Tensor, b: gc.Tensor, kinks: bool) -> gc.Te
         lambda p, q: (p - q) / 2.0,
         lambda p, q: gc.tanh(p * q),
         lambda p, q: p / (1.0 + q * q),
+        lambda p, q: gc.tanh((p * 0.5) * (0.25 * q)) * (1.0 - p * 0.125),
     ]
     if kinks:
         kinds += [gc.maximum, gc.minimum, lambda p, q: gc.where(p > q, p, q)]
@@ -64,6 +65,9 @@ def _reduced(draw: st.DrawFn, a: gc.Tensor, kinks: bool) -> gc.Tensor:
     kinds = [
         gc.mean,
         gc.logsumexp,
+        lambda x, axis, keepdims: (x - x.mean(axis=axis, keepdims=True)).sum(axis=axis, keepdims=keepdims),
+        lambda x, axis, keepdims: gc.tanh(gc.square(x) * 0.5).sum(axis=axis, keepdims=keepdims),
+        lambda x, axis, keepdims: (x * gc.tanh(x)).sum(axis=axis, keepdims=keepdims) * 0.3,
         lambda x, axis, keepdims: gc.tanh(gc.sum(x, axis=axis, keepdims=keepdims)),
     ]
     if kinks:
@@ -88,6 +92,7 @@ def _rearranged(draw: st.DrawFn, a: gc.Tensor) -> gc.Tensor:
         kinds.append(lambda x: gc.concatenate([x, x * 0.5], axis=0)[1::2])
     if a.ndim == 2:
         kinds.append(lambda x: gc.tanh((x @ x.T) @ x))
+        kinds.append(lambda x: gc.softmax((x @ x.T) * 0.3, axis=-1) @ x)
         kinds.append(lambda x: gc.tanh(gc.einsum("ab,cb->ca", x, x)).sum(axis=0, keepdims=True) * 0.1)
     return draw(st.sampled_from(kinds))(a)
 

@@ -96,3 +96,16 @@ def test_attributes_tell_nodes_apart() -> None:
     after = CommonSubexpressions()(Graph((x,), (x.sum(axis=0), x.sum(axis=1), x.sum(axis=1))))
     assert _ops(after).count("sum") == 2
     assert after.outputs[1] is after.outputs[2]
+
+
+def test_elements_are_brought_into_order_once() -> None:
+    x = gc.input("x", (2, 3, 4))
+    turned = gc.transpose(x, (2, 0, 1))
+    graph = Graph((x,), (gc.reshape(turned, (8, 3)), gc.exp(gc.reshape(turned, (4, 6)))))
+    after = CommonSubexpressions()(graph)
+    rows, exp = after.outputs
+    assert exp.inputs[0].op.name == "reshape" and exp.inputs[0].inputs[0] is rows
+    value = np.arange(24.0, dtype=np.float32).reshape(2, 3, 4)
+    results = gc.interpret(after.outputs, {x: value}), gc.interpret(graph.outputs, {x: value})
+    for got, wanted in zip(*results, strict=True):
+        np.testing.assert_array_equal(got, wanted)

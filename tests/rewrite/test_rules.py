@@ -12,7 +12,7 @@ from graphc.rewrite import rules
 from graphc.rewrite.cost import cost
 from graphc.rewrite.engine import Rewriting
 from graphc.rewrite.rule import Rule
-from tests.rewrite.instances import Instance, instances
+from tests.rewrite.instances import LARGE, Instance, instances
 
 
 def _rewritten(rule: Rule, instance: Instance) -> gc.Tensor | None:
@@ -59,14 +59,18 @@ def test_a_rule_fires_on_its_left_side_and_keeps_the_value(rule: Rule, dtype: st
 
 @pytest.mark.parametrize("rule", rules.ALL, ids=lambda r: r.name)
 def test_a_rule_never_raises_the_cost(rule: Rule) -> None:
-    """A stabilisation may: its left side is cheaper only where it is wrong. It at most doubles the cost."""
-    allowed = 2 if rule in rules.STABILISATION else 1
-    for instance in instances(rule, "float32"):
+    """A stabilisation may: its left side is cheaper only where it is wrong.
+
+    Asked of arrays of a hundred thousand elements: on a number, a second call may cost more than a dear one.
+    """
+    allowed = 10 if rule in rules.STABILISATION else 1
+    fired = False
+    for instance in instances(rule, "float32", LARGE):
         after = _rewritten(rule, instance)
         if after is not None:
+            fired = True
             assert cost([after]) <= allowed * cost([instance.output])
-            return
-    pytest.fail("the rule never fires")
+    assert fired, "the rule never fires"
 
 
 @pytest.mark.parametrize("rule", rules.ALL, ids=lambda r: r.name)

@@ -5,10 +5,13 @@ After F. Yu, V. Koltun, *Multi-scale context aggregation by dilated convolutions
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 import graphc as gc
+from graphc.bench.by_hand import Convolution
 from graphc.bench.workload import Data, Draws, Workload
 
 
@@ -39,10 +42,22 @@ def _jax(t: Mapping[str, Any]) -> Any:
     return (y**2).mean()
 
 
+def _by_hand(t: Mapping[str, Any]) -> Callable[[], list[Any]]:
+    x, w = t["x"], t["filter"]
+    convolution = Convolution(x, w, (2, 2), (2, 2), dilation=2)
+
+    def step() -> list[Any]:
+        y = convolution.forward(x, w)
+        return [np.vdot(y, y) / y.size, *convolution.backward(y * (2 / y.size), w)]
+
+    return step
+
+
 DILATED = Workload(
     "dilated",
     "value and gradients of a dilated convolution: 8×32×48×48, 3×3 dilated by 2",
     _data,
     ("x", "filter"),
     {"graphc": _graphc, "torch": _torch, "jax": _jax},
+    _by_hand,
 )

@@ -6,8 +6,10 @@ networks*, 2015.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+import numpy as np
 
 import graphc as gc
 from graphc.bench.workload import Data, Draws, Workload
@@ -41,10 +43,39 @@ def _jax(t: Mapping[str, Any]) -> Any:
     return (y**2).mean()
 
 
+def _by_hand(t: Mapping[str, Any]) -> Callable[[], list[Any]]:
+    x, filters = t["x"], t["filter"]
+    count, channels, high, wide = x.shape
+    results = filters.shape[1]
+    columns, weights = x.reshape(count, channels, -1), filters.reshape(channels, -1)
+    taps = [np.s_[:, :, i : i + 2 * high : 2, j : j + 2 * wide : 2] for i in range(4) for j in range(4)]
+    y = np.empty((count, results, 2 * high + 2, 2 * wide + 2), x.dtype)  # with the border that is cut off
+    parts = np.empty((count, results * 16, high * wide), x.dtype)
+    each = parts.reshape(count, results, 16, high, wide)
+
+    def step() -> list[Any]:
+        np.matmul(weights.T, columns, out=parts)
+        y[...] = 0
+        for number, tap in enumerate(taps):
+            y[tap] += each[:, :, number]
+        inside = y[:, :, 1:-1, 1:-1]
+        loss = (inside**2).mean()
+        y[:, :, [0, -1]] = 0
+        y[:, :, :, [0, -1]] = 0
+        np.multiply(y, 2 / inside.size, out=y)
+        for number, tap in enumerate(taps):
+            each[:, :, number] = y[tap]
+        by_x = (weights @ parts).reshape(x.shape)
+        return [loss, by_x, (columns @ parts.swapaxes(1, 2)).sum(axis=0).reshape(filters.shape)]
+
+    return step
+
+
 TRANSPOSED = Workload(
     "transposed",
     "value and gradients of a transposed convolution: 16×64×14×14 to 16×32×28×28, 4×4, stride 2",
     _data,
     ("x", "filter"),
     {"graphc": _graphc, "torch": _torch, "jax": _jax},
+    _by_hand,
 )

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+import graphc.ops as ops
+from graphc.ir.build import apply
+from graphc.ir.dimension import same_shape
 from graphc.ir.tensor import Tensor
 from graphc.rewrite.pattern import Bindings, call, numbers, the_number, variables
 from graphc.rewrite.rule import rule
@@ -26,6 +29,7 @@ x, y, z, c = variables("x y z c")
         "logical_not",
     ],
 )
+exp = call("exp")
 floor, ceil, round_, trunc, stop_gradient, clip = map(
     call, ["floor", "ceil", "round", "trunc", "stop_gradient", "clip"]
 )
@@ -42,6 +46,15 @@ def _is_bool(bound: Bindings) -> bool:
 def _power_of_two(bound: Bindings) -> bool:
     number = the_number(bound["a"])
     return number is not None and math.isfinite(number) and number != 0 and abs(math.frexp(number)[0]) == 0.5
+
+
+def _alike(bound: Bindings) -> bool:
+    return same_shape(bound["x"].shape, bound["y"].shape) and bound["x"].dtype.kind == "f"
+
+
+def _negated(node: Tensor, bound: Bindings) -> Tensor:
+    """−(x·y) for (−x)·y, and of quotients likewise: signs go outwards, where sums take them up."""
+    return ops.negative(apply(node.op, (bound["x"], bound["y"])))
 
 
 def _by_its_inverse(node: Tensor, bound: Bindings) -> Tensor | None:
@@ -62,6 +75,10 @@ RULES = (
     rule("divide_by_minus_one",       x / -1,                             -x,            when=_is_float("x")),
     rule("divide_by_power_of_two",    x / a,                              _by_its_inverse, when=_power_of_two),
     rule("one_over",                  1 / x,                              reciprocal(x), when=_is_float("x")),
+    rule("add_to_itself",             x + x,                              2 * x,         when=_is_float("x")),
+    rule("product_with_negative",     negative(x) * y,                    _negated,      when=_alike),
+    rule("quotient_with_negative",    negative(x) / y,                    _negated,      when=_alike),
+    rule("exp_of_negated_difference", exp(negative(x - y)),               exp(y - x)),
     rule("double_negative",           negative(negative(x)),              x),
     rule("add_negative",              x + negative(y),                    x - y),
     rule("subtract_negative",         x - negative(y),                    x + y),

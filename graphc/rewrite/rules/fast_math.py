@@ -22,22 +22,10 @@ def _numbers(bound: Bindings) -> tuple[float, float]:
     return first, second
 
 
-def _joined_factor(node: Tensor, bound: Bindings) -> Any:
-    """(x·a)·b as x·(ab)."""
-    first, second = _numbers(bound)
-    return bound["x"] * (first * second)
-
-
 def _joined_term(node: Tensor, bound: Bindings) -> Any:
     """(x + a) + b as x + (a + b)."""
     first, second = _numbers(bound)
     return bound["x"] + (first + second)
-
-
-def _factor_for_divisor(node: Tensor, bound: Bindings) -> Any:
-    """x / a as x · (1/a)."""
-    number = the_number(bound["a"])
-    return bound["x"] * (1 / number) if number and node.dtype.kind == "f" else None
 
 
 # fmt: off
@@ -50,8 +38,6 @@ RULES = (
     fast("root_times_itself",     call("square")(sqrt(x)), x,         4e-7, domain={"x": (0.1, 10)}),
     fast("exp_of_log",            exp(log(x)),            x,          4e-6, domain={"x": (0.5, 20)}),
     fast("product_of_exps",       exp(x) * exp(y),        exp(x + y), 4e-6, domain={"x": (-5, 5), "y": (-5, 5)}),
-    fast("joined_factor",         (x * a) * b,            _joined_factor, 8e-7, domain={"x": (-10, 10)}),
     fast("joined_term",           (x + a) + b,            _joined_term,   4e-6, domain={"x": (1, 10)}),
-    fast("factor_for_divisor",    x / a,                  _factor_for_divisor, 4e-7, domain={"x": (-10, 10)}),
 )
 # fmt: on

@@ -8,7 +8,7 @@ import numpy as np
 
 import graphc.ops as ops
 from graphc.ir.build import apply
-from graphc.ir.dimension import same, same_shape
+from graphc.ir.dimension import element_count, same, same_shape
 from graphc.ir.dtype import DType
 from graphc.ir.tensor import Tensor
 from graphc.rewrite.pattern import Bindings, call, variables
@@ -52,6 +52,14 @@ def _last_shape(node: Tensor, bound: Bindings) -> Any:
     return apply(node.op, (bound["x"],), **node.attrs)
 
 
+def _one_repeated(node: Tensor, bound: Bindings) -> Tensor | None:
+    """One element broadcast to the last shape, however it came to its own."""
+    value: Tensor = bound["x"]
+    if not same(element_count(value.shape), 1):
+        return None
+    return ops.broadcast_to(ops.reshape(value, ()) if value.ndim else value, node.shape)
+
+
 def _flips_cancel(node: Tensor, bound: Bindings) -> Tensor:
     """Axes flipped twice stay; the others are flipped once."""
     once = set(node.attrs["axes"]) ^ set(_inner(node).attrs["axes"])
@@ -78,6 +86,7 @@ RULES = (
     rule("reshape_of_reshape",     reshape(reshape(x)),            _last_shape,       example={"x": (2, 6)}),
     rule("reshape_of_nothing",     reshape(x),                     _kept,             example={"x": (3, 2)}),
     rule("broadcast_of_broadcast", broadcast_to(broadcast_to(x)),  _last_shape,       example={"x": (3, 1)}),
+    rule("reshape_of_one_repeated", reshape(broadcast_to(x)),      _one_repeated,     example={"x": (1, 1)}),
     rule("broadcast_of_nothing",   broadcast_to(x),                _kept,             example={"x": (3, 2)}),
     rule("flip_of_flip",           flip(flip(x)),                  _flips_cancel,     example={"x": (3, 2)}),
     rule("slice_of_whole",         slice_(x),                      _kept,             example={"x": (3, 2)}),

@@ -1,0 +1,176 @@
+"""Growing a region: nodes in order and a value to begin at enter; the steps that share its rows leave.
+
+A region takes in every step that can be computed for some rows alone. A sum over all rows (the gradient of a
+weight) ends it: the rows give their parts of the sum, and what reads the sum comes after the region.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from graphc.codegen.tiling.parts import Needs, Part, needs, reshaped
+from graphc.codegen.views import is_view, owner
+from graphc.ir.dimension import Dim, Shape, element_count, evaluate_dim, symbols_of
+from graphc.ir.tensor import Tensor
+
+# What a symbolic size counts as where sizes are compared.
+SIZE_HINT = 64
+_PARTS = 4  # of a sum over the rows, about
+WINDOW = 300  # nodes among which a region begins: so the search is linear in the nodes of a graph
+_IDLE = 150  # nodes in a row that are no members, behind which a region ends
+
+
+def element_hint(shape: Shape) -> int:
+    """The number of elements; symbolic sizes count as the hint."""
+    count = element_count(shape)
+    if isinstance(count, int):
+        return count
+    return evaluate_dim(count, {s.name: SIZE_HINT for s in symbols_of([count])})
+
+
+@dataclass(eq=False)
+class Growth:
+    """``split`` gives each member its part, ``summed`` each sum over the rows the parts of its operands.
+
+    ``after`` are the nodes outside that need a member, among the first ``seen`` nodes that were looked at.
+    """
+
+    rows: Dim
+    split: dict[Tensor, Part] = field(default_factory=dict)
+    summed: dict[Tensor, tuple[Part, ...]] = field(default_factory=dict)
+    after: set[Tensor] = field(default_factory=set)
+    seen: int = 0
+
+
+def grown(order: Sequence[Tensor], seed: Tensor, part: Part, rows: Dim) -> Growth:
+    """The region that begins at a value: a source that is split so, or a step that becomes a member.
+
+    It ends where many nodes in a row are none of it.
+    """
+    region = Growth(rows)
+    start = {} if seed.inputs else {seed: part}
+    split, summed, after = region.split, region.summed, region.after
+    size, last = 0, WINDOW
+    for position, node in enumerate(order):
+        if len(split) + len(summed) > size:
+            size, last = len(split) + len(summed), position
+        elif position - last > _IDLE:
+            break
+        region.seen = position + 1
+        if node is seed and node.inputs:
+            if _fits(needs(node, part, rows), node, split, rows):
+                split[node] = part
+        elif any(i in summed or i in after for i in node.inputs):
+            after.add(node)
+        else:
+            known = {i: p for i in node.inputs if (p := split.get(i) or start.get(i)) is not None}
+            if not known:
+                continue
+            joined = next(_splits(node, known, split, rows), None)
+            if joined is not None:
+                split[node] = joined
+            elif (parts := _sum(node, known, rows)) is not None and _pays(node, region):
+                summed[node] = parts
+            elif any(i in split for i in node.inputs):
+                after.add(node)
+    return region
+
+
+def pull_in(region: Growth, order: Sequence[Tensor], users: Mapping[Tensor, Sequence[Tensor]]) -> None:
+    """Add what is computed before the region for its members alone, row by row."""
+    for node in reversed(order):
+        if node in region.split or node in region.summed or node in region.after or not node.inputs:
+            continue
+        wanted = {p for user in users.get(node, ()) for p in _wanted(region, user, node)}
+        part = next(iter(wanted), None)
+        if len(wanted) != 1 or part is None or node not in users:
+            continue
+        if _fits(needs(node, part, region.rows), node, region.split, region.rows):
+            region.split[node] = part
+
+
+def _wanted(region: Growth, user: Tensor, node: Tensor) -> list[Part | None]:
+    """The parts of an operand that a user needs; None for the whole, also where it is no member."""
+    if user in region.split:
+        found = needs(user, region.split[user], region.rows)
+    else:
+        found = region.summed.get(user)
+    if found is None:
+        return [None]
+    return [p for i, p in zip(user.inputs, found, strict=True) if i is node]
+
+
+def _splits(
+    node: Tensor, known: Mapping[Tensor, Part], split: Mapping[Tensor, Part], rows: Dim
+) -> Iterator[Part]:
+    """Parts of the node's value that go with what is known of its operands."""
+    for position, operand in enumerate(node.inputs):
+        part = known.get(operand)
+        if part is None:
+            continue
+        for candidate in _candidates(node, operand, part, rows):
+            found = needs(node, candidate, rows)
+            if found is not None and found[position] == part and _fits(found, node, split, rows):
+                yield candidate
+
+
+def _candidates(node: Tensor, operand: Tensor, part: Part, rows: Dim) -> Iterator[Part]:
+    if node.op.name == "reshape":
+        found = reshaped(part, operand.shape, node.shape, rows)
+        if found is not None:
+            yield found
+    else:
+        yield from [p for a in range(node.ndim) if (p := part.moved(a)).is_in(node.shape, rows)]
+
+
+def _fits(found: Needs, node: Tensor, split: Mapping[Tensor, Part], rows: Dim) -> bool:
+    """Whether members have the parts that are needed, and all else can be split or is there as a whole."""
+    if found is None or all(p is None for p in found):
+        return False
+    for operand, part in zip(node.inputs, found, strict=True):
+        if operand in split:
+            if split[operand] != part:
+                return False
+        elif part is not None and not can_split(operand, part, rows):
+            return False
+    return True
+
+
+def can_split(node: Tensor, part: Part, rows: Dim) -> bool:
+    """Whether some rows of a value outside are a slice of it, or a view of slices."""
+    while part.outer != 1:
+        found = needs(node, part, rows) if is_view(node) else None
+        if found is None or found[0] is None:
+            return False
+        node, part = node.inputs[0], found[0]
+    return True
+
+
+def _pays(node: Tensor, region: Growth) -> bool:
+    """Whether keeping parts of a sum costs less than keeping its operands for a product behind the region."""
+    inside = [i for i in node.inputs if i in region.split]
+    kept = sum([element_hint(owner(i).shape) for i in inside])
+    return node.op.name == "sum" or _PARTS * element_hint(node.shape) <= kept
+
+
+def _sum(node: Tensor, known: Mapping[Tensor, Part], rows: Dim) -> tuple[Part, ...] | None:
+    """The parts of the operands, where the node's value is the sum of what the rows give."""
+    match node.op.name:
+        case "sum":
+            part = known[node.inputs[0]]
+            return (part,) if part.axis in node.attrs["axis"] else None
+        case "matmul":
+            x, y = node.inputs
+            found = (known.get(x), known.get(y))
+            one = found[0] or found[1]
+            assert one is not None
+            parts = (one.moved(x.ndim - 1), one.moved(max(0, y.ndim - 2)))
+            for operand, part, seen in zip(node.inputs, parts, found, strict=True):
+                if seen is None:
+                    if not (part.is_in(operand.shape, rows) and can_split(operand, part, rows)):
+                        return None
+                elif seen != part:
+                    return None
+            return parts
+    return None
