@@ -1,6 +1,7 @@
 """Pooling masks: derivatives of max pooling by indices enter; the same by masks leaves.
 
     scatter_add(y, place of the first maximum in x)  ⇒  where(x is the first maximum, y, 0)
+    where(z > 0, put at maxima of relu(z), 0)        ⇒  put at maxima of z, where those are > 0
     max_pool(relu(x))                                ⇒  relu(max_pool(x)), and backward in the same order
     sum(scatter_add(y, …))                           ⇒  sum(y)
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
-from graphc.ir.dimension import element_count, same, simplified
+from graphc.ir.dimension import Shape, element_count, same, same_shape, simplified
 from graphc.ir.graph import Graph
 from graphc.ir.op import Attrs
 from graphc.ir.origin import inheriting
@@ -22,8 +23,10 @@ from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import transformed
 from graphc.ops import multiply, relu
 from graphc.ops import sum as sum_over
-from graphc.ops.elementwise import astype, greater
+from graphc.ops.elementwise import astype, greater, where
 from graphc.ops.pooling import max_pool
+from graphc.ops.shape import reshape
+from graphc.passes.places import decoded
 from graphc.passes.pooling_lowering import has_masks, put_at_maxima, taken_at_maxima
 
 
@@ -35,29 +38,19 @@ class _Pooled(NamedTuple):
     values: Tensor
 
 
-def _windows_of_index(flat: Tensor) -> Tensor | None:
+def _windows_of_index(places: Tensor) -> Tensor | None:
     """The node ``window_index`` that flat places come from, if they count its planes one after the other."""
-    if flat.op.name != "reshape":
+    found = decoded(places)
+    if found is None or not same(found.factor, 1):
         return None
-    (inner,) = flat.inputs
-    if inner.op.name == "window_index":
-        found = inner
-        planes = element_count(found.shape[: found.ndim - len(found.attrs["size"])])
-        return found if same(planes, 1) else None
-    if inner.op.name != "add":
+    index = found.other
+    while index.op.name == "reshape":
+        index = index.inputs[0]
+    if index.op.name != "window_index" or not same(element_count(index.shape), element_count(found.shape)):
         return None
-    rows, first = (i.inputs[0] if i.op.name == "reshape" else i for i in inner.inputs)
-    if rows.op.name != "window_index" or first.op.name != "multiply":
-        return None
-    x = rows.inputs[0]
-    lead = x.ndim - len(rows.attrs["size"])
-    plane = simplified(element_count(x.shape[lead:]))
-    count, step = first.inputs
-    if step.op.name not in ("constant", "dimension") or step.ndim != 0:
-        return None
-    by = step.attrs["value"] if step.op.name == "dimension" else int(step.attrs["value"])
-    fits = count.op.name == "arange" and same(by, plane)
-    return rows if fits and same(count.shape[0], simplified(element_count(x.shape[:lead]))) else None
+    shape = index.inputs[0].shape
+    lead = len(shape) - len(index.attrs["size"])
+    return index if found.counts(shape[:lead], simplified(element_count(shape[lead:]))) else None
 
 
 class _Rewriter:
@@ -76,6 +69,8 @@ class _Rewriter:
                 return self._by_masks(node)
             case "multiply":
                 return self._behind_relu(node)
+            case "where":
+                return self._chosen_by_relu(node)
             case "sum":
                 return self._summed(node)
         return node
@@ -83,23 +78,27 @@ class _Rewriter:
     def _by_masks(self, node: Tensor) -> Tensor:
         """reshape(scatter_add(…)) or reshape(take(…)) with the places of maxima."""
         (flat,) = node.inputs
-        if flat.op.name not in ("scatter_add", "take") or flat.inputs[0].op.name != "reshape":
+        while flat.op.name == "reshape":
+            flat = flat.inputs[0]
+        if flat in self._put:
+            return _in_shape(flat, node.shape)
+        if flat.op.name not in ("scatter_add", "take") or flat.attrs["axis"] != 0:
             return node
         index = _windows_of_index(flat.inputs[1])
-        if index is None or not _places_maxima(index):
+        if index is None or not _places_maxima(index) or not has_masks(index.inputs[0], index.attrs):
             return node
-        x, (values,), attrs = index.inputs[0], flat.inputs[0].inputs, index.attrs
-        if not has_masks(x, attrs):
+        x, attrs = index.inputs[0], index.attrs
+        read = x.shape if flat.op.name == "take" else index.shape
+        if not same(element_count(flat.inputs[0].shape), element_count(read)):
             return node
+        values = _in_shape(flat.inputs[0], read)
         if flat.op.name == "take":
-            if values.shape != x.shape or node.shape != index.shape:
-                return node
             self.fired["taken by a mask"] += 1
-            return taken_at_maxima(x, values, attrs)
-        if values.shape != index.shape or node.shape != x.shape:
+            return _in_shape(taken_at_maxima(x, values, attrs), node.shape)
+        if not same(flat.shape[0], element_count(x.shape)):
             return node
         self.fired["put by a mask"] += 1
-        return self._put_at_maxima(x, values, attrs)
+        return _in_shape(self._put_at_maxima(x, values, attrs), node.shape)
 
     def _put_at_maxima(self, x: Tensor, values: Tensor, attrs: Attrs) -> Tensor:
         found = put_at_maxima(x, values, attrs)
@@ -109,15 +108,32 @@ class _Rewriter:
     def _behind_relu(self, node: Tensor) -> Tensor:
         """What is put at maxima of relu(z), times relu'(z): put at maxima of z, what is times relu' there."""
         put, slope = self._put.get(node.inputs[0]), node.inputs[1]
-        if put is None or put.x.op.name != "relu" or slope.op.name != "astype":
+        if put is None or slope.op.name != "astype":
             return node
-        (positive,) = slope.inputs
+        alive = self._alive(put, slope.inputs[0])
+        if alive is None:
+            return node
+        values = multiply(put.values, astype(alive, slope.dtype))
+        return self._put_at_maxima(put.x.inputs[0], values, put.attrs)
+
+    def _chosen_by_relu(self, node: Tensor) -> Tensor:
+        """The same, where relu' chooses between what is put and 0."""
+        positive, chosen, other = node.inputs
+        put = self._put.get(chosen)
+        alive = self._alive(put, positive) if put is not None and _is_zero(other) else None
+        if put is None or alive is None:
+            return node
+        return self._put_at_maxima(put.x.inputs[0], where(alive, put.values, other), put.attrs)
+
+    def _alive(self, put: _Pooled, positive: Tensor) -> Tensor | None:
+        """relu'(z) at the maxima, where something is put at maxima of relu(z) and ``positive`` is z > 0."""
+        if put.x.op.name != "relu" or positive.op.name != "greater":
+            return None
         (z,) = put.x.inputs
-        if positive.op.name != "greater" or positive.inputs[0] is not z or not _is_zero(positive.inputs[1]):
-            return node
+        if positive.inputs[0] is not z or not _is_zero(positive.inputs[1]):
+            return None
         self.fired["relu's derivative behind pooling"] += 1
-        alive = astype(greater(_pooled(z, put.attrs), positive.inputs[1]), slope.dtype)
-        return self._put_at_maxima(z, multiply(put.values, alive), put.attrs)
+        return greater(_pooled(z, put.attrs), positive.inputs[1])
 
     def _summed(self, node: Tensor) -> Tensor:
         """A sum over whole planes is the sum of what was put there."""
@@ -133,6 +149,10 @@ class _Rewriter:
 
 def _pooled(x: Tensor, attrs: Attrs) -> Tensor:
     return max_pool(x, attrs["size"], attrs["stride"], attrs["padding"], attrs["dilation"])
+
+
+def _in_shape(x: Tensor, shape: Shape) -> Tensor:
+    return x if same_shape(x.shape, shape) else reshape(x, shape)
 
 
 def _places_maxima(index: Tensor) -> bool:

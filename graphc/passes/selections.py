@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from graphc.ir.dimension import Dim, Shape, same, same_shape
+from graphc.ir.dimension import Dim, Shape, element_count, same, same_shape, simplified
 from graphc.ir.graph import Graph
 from graphc.ir.origin import inheriting
 from graphc.ir.tensor import Tensor
@@ -20,14 +20,15 @@ from graphc.ops.elementwise import equal, where
 from graphc.ops.reductions import max as largest
 from graphc.ops.shape import broadcast_to, reshape
 from graphc.ops.sources import arange, filled
+from graphc.passes.places import Places, decoded
 
 # Picking from more classes than this costs less than comparing with all of them.
 _MOST_CLASSES = 1024
 
 
 @dataclass(frozen=True, eq=False)
-class _Places:
-    """Places in a flattened array: the own index on all axes but one, where it is ``index``."""
+class _Picks:
+    """One element at every index of all axes but one, along which it lies at ``index`` (of size 1 there)."""
 
     shape: Shape
     axis: int
@@ -43,57 +44,31 @@ class _Places:
         return equal(self.index, classes)
 
 
-def _places(places: Tensor, shape: Shape) -> _Places | None:
-    """What the places of one pick in each row are, in mixed radix ((p₀ · n₁ + p₁) · n₂ + p₂) …"""
-    if places.ndim != len(shape) or len(shape) < 2:
+def _picks(places: Tensor, shape: Shape) -> _Picks | None:
+    """What is picked of an array of this shape, if it is one element at every index of all axes but one."""
+    found = decoded(places)
+    if found is None or len(shape) < 2:
         return None
-    digits: list[Tensor] = []
-    rest = places
-    for size in reversed(shape[1:]):
-        found = _digits(rest, size)
-        if found is None:
-            return None
-        rest, digit = found
-        digits.insert(0, digit)
-    digits.insert(0, rest)
-    others = [a for a, digit in enumerate(digits) if not _is_own_index(digit, a, shape)]
-    if len(others) != 1:
-        return None
-    (axis,) = others
-    wanted = tuple([1 if a == axis else s for a, s in enumerate(shape)])
-    classes = shape[axis]
-    few = isinstance(classes, int) and classes <= _MOST_CLASSES
-    if not few or not same_shape(places.shape, wanted):
-        return None
-    return _Places(shape, axis, digits[axis])
-
-
-def _digits(place: Tensor, size: Dim) -> tuple[Tensor, Tensor] | None:
-    """(p, q) of p · size + q."""
-    if place.op.name != "add":
-        return None
-    for scaled, digit in (place.inputs, place.inputs[::-1]):
-        if scaled.op.name == "multiply":
-            for higher, factor in (scaled.inputs, scaled.inputs[::-1]):
-                if _is_number(factor, size):
-                    return higher, digit
+    for axis, classes in enumerate(shape):
+        few = isinstance(classes, int) and classes <= _MOST_CLASSES
+        if few and same(found.factor, _stride(shape, axis)) and _rows_are_own(found, shape, axis):
+            one = tuple([1 if a == axis else s for a, s in enumerate(shape)])
+            return _Picks(shape, axis, found.other_as(one))
     return None
 
 
-def _is_number(node: Tensor, size: Dim) -> bool:
-    while node.op.name == "broadcast_to":
-        node = node.inputs[0]
-    if node.op.name == "dimension":
-        return same(node.attrs["value"], size)
-    return node.op.name == "constant" and node.ndim == 0 and bool(node.attrs["value"] == size)
+def _rows_are_own(found: Places, shape: Shape, axis: int) -> bool:
+    """Whether the own indices of the places are those along all other axes."""
+    rows = [a for a, n in enumerate(shape) if a != axis and not same(n, 1)]
+    wide = [n for n in found.shape if not same(n, 1)]
+    return len(found.own) == len(rows) == len(wide) and all(
+        same(o.size, shape[a]) and same(o.factor, _stride(shape, a))
+        for o, a in zip(found.own, rows, strict=True)
+    )
 
 
-def _is_own_index(node: Tensor, axis: int, shape: Shape) -> bool:
-    """Whether the node counts along its axis: each row's own number."""
-    own = tuple([s if a == axis else 1 for a, s in enumerate(shape)])
-    if node.op.name != "reshape" or not same_shape(node.shape, own):
-        return False
-    return node.inputs[0].op.name == "arange"
+def _stride(shape: Shape, axis: int) -> Dim:
+    return simplified(element_count(shape[axis + 1 :]))
 
 
 def _flattened(node: Tensor) -> Tensor | None:
@@ -107,19 +82,21 @@ def _picked(node: Tensor) -> Tensor | None:
     x = _flattened(source)
     if x is None or node.attrs["axis"] != 0 or node.dtype.kind != "f":
         return None
-    found = _places(places, x.shape)
+    found = _picks(places, x.shape)
     if found is None:
         return None
-    return largest(where(found.mask, x, filled(float("-inf"), x.dtype)), axis=found.axis, keepdims=True)
+    value = largest(where(found.mask, x, filled(float("-inf"), x.dtype)), axis=found.axis, keepdims=True)
+    return value if same_shape(value.shape, node.shape) else reshape(value, node.shape)
 
 
 def _put(node: Tensor, shape: Shape) -> Tensor | None:
     """The adjoint, for an array of this shape."""
     values, places = node.inputs
-    found = _places(places, shape) if node.attrs["axis"] == 0 else None
-    if found is None or not same_shape(values.shape, places.shape):
+    found = _picks(places, shape) if node.attrs["axis"] == 0 else None
+    if found is None:
         return None
-    return where(found.mask, broadcast_to(values, shape), filled(0, values.dtype))
+    beside = reshape(values, found.index.shape)
+    return where(found.mask, broadcast_to(beside, shape), filled(0, values.dtype))
 
 
 class Selections:
