@@ -12,10 +12,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from graphc.codegen.footprint import SIZE_HINT
 from graphc.codegen.memory import Plan, plan_memory
 from graphc.codegen.schedule import Schedule, schedule
-from graphc.codegen.tiling.work import estimated_nanoseconds
+from graphc.codegen.tiling.work import step_cost
 from graphc.codegen.views import owner
 from graphc.errors import GraphError
 from graphc.ir.dimension import Dim, element_count, evaluate_dim, symbols_of
@@ -23,6 +22,7 @@ from graphc.ir.graph import Graph
 from graphc.ir.origin import user_location
 from graphc.ir.tensor import Tensor
 from graphc.passes.rematerialisation import Order, Rematerialisation
+from graphc.rewrite.cost import SIZE_HINT
 
 _LANES = (None, 8, 4, 2)
 _SCALES = (1.0, 0.5, 2.0, 0.25, 4.0, 0.125)
@@ -91,7 +91,7 @@ class Budget:
         self, values: Rematerialisation, kept: Collection[Tensor], tiling: Tiling | None, found: Fitting
     ) -> Fitting:
         """As many of the values that cost most to compute again are kept as fit."""
-        costly = sorted(values.repeated(kept), key=estimated_nanoseconds, reverse=True)
+        costly = sorted(values.repeated(kept), key=step_cost, reverse=True)
         low, high = 0, len(costly)  # so many can be kept, and so many cannot
         while high - low > max(1, len(costly) // 32):
             middle = (low + high) // 2
@@ -139,7 +139,7 @@ class Budget:
 
     @staticmethod
     def _work(nodes: Sequence[Tensor]) -> float:
-        return sum([estimated_nanoseconds(n) for n in nodes])
+        return sum([step_cost(n) for n in nodes])
 
     def _order(self, first: Schedule) -> Order:
         owners = {n: owner(n) for n in first.order}

@@ -11,9 +11,7 @@ from graphc.codegen.threads import tile_rows
 from graphc.codegen.tiling.sizes import TILE_ROWS
 from graphc.ir.dimension import Dim, Shape, element_count, evaluate_dim, symbols_of
 from graphc.ir.dtype import DType
-
-# What a symbolic size is taken for where none is given.
-SIZE_HINT = 64
+from graphc.rewrite.cost import SIZE_HINT
 
 Spans = tuple[tuple[int, int, Dim], ...]
 """Of each buffer the first moment and the last at which it is in use, and its bytes."""

@@ -10,23 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
-from graphc.codegen.tiling.growth import element_hint
 from graphc.codegen.tiling.region import Region, region_of
 from graphc.codegen.tiling.regions import Run, runs
 from graphc.codegen.tiling.sizes import tiles_of
 from graphc.codegen.views import is_view, owner
 from graphc.ir.build import apply
 from graphc.ir.graph import Graph
-from graphc.ir.op import Op
 from graphc.ir.origin import inheriting
 from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import topological_order, users
-
-# A value of its own: what a parameter is set to must not be another parameter's storage.
-COPY = Op(
-    "copy", "elementwise", lambda inputs, attrs: (inputs[0].shape, inputs[0].dtype), lambda attrs, x: x.copy()
-)
-
+from graphc.passes.ordered_copies import COPY
+from graphc.rewrite.cost import elements
 
 # Parts of sums of more bytes than these are kept for a few lanes, not for every tile.
 _MOST_PARTS = 64 << 20
@@ -109,7 +103,7 @@ def _region(run: Run, used: Set[Tensor], scale: float, lanes: int | None) -> Reg
     region = region_of(run.region, run.nodes, used, tiles_of(run.region, run.nodes, scale))
     sums = [r.outside for r in region.results if r.part is None]
     count = region.tiles.count
-    parts = sum([element_hint((count, *n.shape)) * n.dtype.itemsize for n in sums])
+    parts = sum([elements((count, *n.shape)) * n.dtype.itemsize for n in sums])
     if lanes is None and parts > _MOST_PARTS:
         lanes = _LANES
     few = isinstance(count, int) and lanes is not None and count <= lanes

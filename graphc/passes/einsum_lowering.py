@@ -19,9 +19,7 @@ from graphc.ops.elementwise import astype, multiply
 from graphc.ops.linear_algebra import EINSUM, matmul
 from graphc.ops.reductions import sum as sum_over
 from graphc.ops.shape import reshape, transpose
-
-# What a symbolic size counts as when contraction orders are compared.
-SIZE_HINT = 64
+from graphc.rewrite.cost import hinted
 
 Term = tuple[Tensor, str]
 
@@ -48,7 +46,7 @@ def _pairs(terms: Sequence[str], output: str, node: Tensor) -> list[tuple[int, i
     if len(terms) <= 2:
         return [(0, 1)] * (len(terms) - 1)
     sizes = _sizes(node)
-    hints = {c: s if isinstance(s, int) else SIZE_HINT for c, s in sizes.items()}
+    hints = {c: hinted(s) for c, s in sizes.items()}
     shapes = [tuple([hints[c] for c in t]) for t in terms]
     path, _ = opt_einsum.contract_path(f"{','.join(terms)}->{output}", *shapes, shapes=True)
     pairs: list[tuple[int, int]] = []

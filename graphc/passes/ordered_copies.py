@@ -16,6 +16,7 @@ from graphc.ir.origin import inheriting
 from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import transformed, users
 
+# A value of its own, in order: the new value of a parameter too must not be another one's storage.
 COPY = Op(
     "copy", "elementwise", lambda inputs, attrs: (inputs[0].shape, inputs[0].dtype), lambda attrs, x: x.copy()
 )

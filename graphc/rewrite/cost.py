@@ -58,8 +58,8 @@ def _bytes(node: Tensor) -> int:
     return elements(node.shape) * node.dtype.itemsize
 
 
-def node_cost(node: Tensor) -> float:
-    """The estimated ns of one node."""
+def node_cost(node: Tensor, in_cache: bool = False) -> float:
+    """The estimated ns of one node; with ``in_cache`` its operands and its value are there however large."""
     if is_free(node):
         return 0.0
     match node.op.family, node.op.name:
@@ -80,7 +80,7 @@ def node_cost(node: Tensor) -> float:
         case _:
             rows, count = 0.0, elements(max((*node.inputs, node), key=lambda n: n.ndim).shape)
     working = count * element_cost(node.op.name, node.dtype)
-    return TABLE.call + rows + max(working, _moving(node))
+    return TABLE.call + rows + (working if in_cache else max(working, _moving(node)))
 
 
 def _moving(node: Tensor) -> float:

@@ -11,22 +11,13 @@ from dataclasses import dataclass, field
 
 from graphc.codegen.tiling.parts import Needs, Part, needs, reshaped
 from graphc.codegen.views import is_view, owner
-from graphc.ir.dimension import Dim, Shape, element_count, evaluate_dim, symbols_of
+from graphc.ir.dimension import Dim
 from graphc.ir.tensor import Tensor
+from graphc.rewrite.cost import elements
 
-# What a symbolic size counts as where sizes are compared.
-SIZE_HINT = 64
 _PARTS = 4  # of a sum over the rows, about
 WINDOW = 300  # nodes among which a region begins: so the search is linear in the nodes of a graph
 _IDLE = 150  # nodes in a row that are no members, behind which a region ends
-
-
-def element_hint(shape: Shape) -> int:
-    """The number of elements; symbolic sizes count as the hint."""
-    count = element_count(shape)
-    if isinstance(count, int):
-        return count
-    return evaluate_dim(count, {s.name: SIZE_HINT for s in symbols_of([count])})
 
 
 @dataclass(eq=False)
@@ -150,8 +141,8 @@ def can_split(node: Tensor, part: Part, rows: Dim) -> bool:
 def _pays(node: Tensor, region: Growth) -> bool:
     """Whether keeping parts of a sum costs less than keeping its operands for a product behind the region."""
     inside = [i for i in node.inputs if i in region.split]
-    kept = sum([element_hint(owner(i).shape) for i in inside])
-    return node.op.name == "sum" or _PARTS * element_hint(node.shape) <= kept
+    kept = sum([elements(owner(i).shape) for i in inside])
+    return node.op.name == "sum" or _PARTS * elements(node.shape) <= kept
 
 
 def _sum(node: Tensor, known: Mapping[Tensor, Part], rows: Dim) -> tuple[Part, ...] | None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from graphc.codegen.tiling.growth import WINDOW, Growth, element_hint, grown, pull_in
+from graphc.codegen.tiling.growth import WINDOW, Growth, grown, pull_in
 from graphc.codegen.tiling.parts import Part
-from graphc.codegen.tiling.work import estimated_nanoseconds
+from graphc.codegen.tiling.work import step_cost
 from graphc.codegen.views import is_literal, is_view
 from graphc.ir.dimension import Dim
 from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import users
+from graphc.rewrite.cost import elements
 
 # A region with less work than this many nanoseconds is not worth waking a thread for.
 LEAST = 150_000.0
@@ -34,7 +35,7 @@ def runs(order: Sequence[Tensor], roots: Iterable[Tensor]) -> list[Run]:
     used = users(order)
     for root in roots:
         used.pop(root, None)
-    costs = {n: estimated_nanoseconds(n) for n in order}
+    costs = {n: step_cost(n) for n in order}
     done: list[Run] = []
     stack: list[Run | tuple[Tensor, ...]] = [tuple(order)]
     while stack:
@@ -80,7 +81,7 @@ def _seeds(nodes: Sequence[Tensor], costs: Mapping[Tensor, float]) -> Iterator[t
     here = set(nodes)
     operands = dict.fromkeys(i for n in nodes for i in n.inputs)
     outside = [i for i in operands if (i not in here or not i.inputs) and not is_literal(i)]
-    largest = sorted(outside, key=lambda n: -element_hint(n.shape))[:_SOURCES]
+    largest = sorted(outside, key=lambda n: -elements(n.shape))[:_SOURCES]
     costliest = sorted([n for n in nodes if n.inputs and not is_view(n)], key=lambda n: -costs[n])[:_STEPS]
     found = [(n, Part(a), size) for n in (*largest, *costliest) for a, size in enumerate(n.shape)]
     # A size that is known only at the call is most often that of the batch.

@@ -11,12 +11,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from graphc.codegen.tiling.growth import SIZE_HINT, Growth, element_hint
+from graphc.codegen.tiling.growth import Growth
 from graphc.codegen.tiling.parts import needs
-from graphc.codegen.tiling.work import estimated_nanoseconds
+from graphc.codegen.tiling.work import step_cost
 from graphc.codegen.views import is_view, owner
 from graphc.ir.dimension import Dim, floor_div, same, simplified, symbol
 from graphc.ir.tensor import Tensor
+from graphc.rewrite.cost import SIZE_HINT, elements
 
 TILE_ROWS = "rows of a tile"
 """The symbolic size of a tile that may have fewer rows than the others."""
@@ -55,7 +56,7 @@ def tiles_of(region: Growth, nodes: Sequence[Tensor], scale: float = 1.0) -> Til
 def _rows_of_a_tile(region: Growth, nodes: Sequence[Tensor]) -> int:
     rows = region.rows if isinstance(region.rows, int) else SIZE_HINT
     steps = [n for n in nodes if not is_view(n)]
-    costs = {n: estimated_nanoseconds(n) for n in steps}
+    costs = {n: step_cost(n) for n in steps}
     work = sum(costs.values()) / rows
     width = _widest(region, steps) / rows
     in_cache, for_calls = _CACHE / max(width, 1.0), len(steps) * _CALL / _OVERHEAD / max(work, 1e-3)
@@ -80,7 +81,7 @@ def _widest(region: Growth, steps: Sequence[Tensor]) -> int:
             uses.setdefault(operand, []).append(k)
     change = [0] * (len(steps) + 1)
     for node, at in uses.items():
-        size = element_hint(node.shape) * node.dtype.itemsize
+        size = elements(node.shape) * node.dtype.itemsize
         change[at[0]] += size
         change[at[-1] + 1] -= size
     return max(accumulate(change))

@@ -9,12 +9,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from graphc.ir.dimension import Dim, evaluate_dim, symbols_of
+from graphc.ir.dimension import Dim
 from graphc.ir.tensor import Tensor
 from graphc.ops.convolution import Geometry, trilinear_shapes
-
-# What a symbolic size is taken for.
-_SIZE_HINT = 64
+from graphc.rewrite.cost import hinted
 
 # A product of large matrices, operations a second; a side of s elements reaches s / (s + 16) of it
 # (64·64·16384: 58e9, 32·25·36864: 43e9, 64·800·4096: 77e9).
@@ -57,8 +55,8 @@ class Problem:
         x, w, u = trilinear_shapes(node)
         g = Geometry.of(node.attrs)
         return cls(
-            node.op.name, _number(x[0]), _number(x[1]), _number(w[0]), _numbers(x[2:]), _numbers(w[2:]),
-            _numbers(u[2:]), g.stride, g.dilation, _number(g.groups), node.dtype.itemsize,
+            node.op.name, hinted(x[0]), hinted(x[1]), hinted(w[0]), _numbers(x[2:]), _numbers(w[2:]),
+            _numbers(u[2:]), g.stride, g.dilation, hinted(g.groups), node.dtype.itemsize,
         )  # fmt: skip
 
     @property
@@ -67,12 +65,8 @@ class Problem:
         return self.channels // max(self.groups, 1) * math.prod(self.elements)
 
 
-def _number(size: Dim) -> int:
-    return evaluate_dim(size, {s.name: _SIZE_HINT for s in symbols_of([size])})
-
-
 def _numbers(sizes: tuple[Dim, ...]) -> tuple[int, ...]:
-    return tuple([_number(s) for s in sizes])
+    return tuple([hinted(s) for s in sizes])
 
 
 def product_seconds(rows: int, inner: int, columns: int, itemsize: int = 4, count: int = 1) -> float:
