@@ -108,6 +108,10 @@ class Workers:
     """Threads that wait for jobs; as many as were ever asked for, less the one that asks."""
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin with no thread: at first, and after a fork, as the threads are the parent's."""
         self._jobs: SimpleQueue[Job] = SimpleQueue()
         self._threads = 0
         self._lock = threading.Lock()
@@ -134,10 +138,6 @@ class Workers:
     def _serve(jobs: "SimpleQueue[Job]") -> None:
         while True:
             jobs.get().work()
-
-    def forget(self) -> None:
-        """After a fork: the threads are the parent's."""
-        self.__init__()  # type: ignore[misc]
 
 
 blas = BlasLimit()

@@ -6,7 +6,7 @@ bounded, and printed as Python source.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import TypeAlias
 
@@ -248,7 +248,7 @@ def evaluate_dim(value: Dim, sizes: Mapping[str, int]) -> int:
 
 
 @lru_cache(maxsize=65536)
-def _evaluator(value: sympy.Expr):  # type: ignore[no-untyped-def]
+def _evaluator(value: sympy.Expr) -> tuple[tuple[str, ...], Callable[..., int]]:
     """The names of the symbols of a size, and a function of their values."""
     names = {s.name: f"d{i}" for i, s in enumerate(symbols_of([value]))}
     return tuple(names), _compiled(dim_source(value, names), tuple(names.values()))

@@ -65,7 +65,8 @@ class _Facts:
                 self.scaled[node] = scaled
             choices = list(bearers(node))
             if len(choices) > 1:
-                choices.sort(key=lambda c, node=node: elements(node.inputs[c[0]].shape))  # type: ignore[misc]
+                sizes = [elements(i.shape) for i in node.inputs]
+                choices = [c for _, c in sorted((sizes[c[0]], c) for c in choices)]
             if choices:
                 self.choices[node] = choices
 

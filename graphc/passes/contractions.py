@@ -15,6 +15,7 @@ The last two are the softmax's and the normalisation's backward passes.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from graphc.ir.build import rebuilt
 from graphc.ir.dimension import Shape, same, same_shape
@@ -128,7 +129,7 @@ class _Contracting:
         return all(same(y.shape[a - missing], 1) for a in axes if a >= missing)
 
     def _without_constant(
-        self, node: Tensor, x: Tensor, y: Tensor, op: object, single: bool = False
+        self, node: Tensor, x: Tensor, y: Tensor, op: Callable[[Tensor, Tensor], Tensor], single: bool = False
     ) -> Tensor | None:
         """Σ x·y as y · Σx for a y that does not change along the axes of the sum."""
         if not same_shape(x.shape, node.inputs[0].shape) or not self._is_constant(node, y):
@@ -137,7 +138,7 @@ class _Contracting:
         axes = [a - missing for a in node.attrs["axis"] if a >= missing]
         if not node.attrs["keepdims"] and axes:
             y = reshape(y, tuple([s for a, s in enumerate(y.shape) if a not in axes]))
-        value = op(self._contracted_or_not(x, node, single), y)  # type: ignore[operator]
+        value = op(self._contracted_or_not(x, node, single), y)
         return self._done("factor out of a sum", value)
 
     def _without_inner_constant(self, node: Tensor, a: Tensor, b: Tensor) -> Tensor | None:

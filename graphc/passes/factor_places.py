@@ -84,7 +84,8 @@ class _Moving:
             choices = [c[0] for c in bearers(node) if len(c) == 1]
             if not choices:
                 break
-            position = min(choices, key=lambda k, node=node: elements(node.inputs[k].shape))  # type: ignore[misc]
+            sizes = [elements(i.shape) for i in node.inputs]
+            position = min(choices, key=sizes.__getitem__)
             path.append((node, position))
             node = node.inputs[position]
             if elements(node.shape) < fewest:

@@ -17,6 +17,7 @@ import sympy
 from graphc.analysis import operations
 from graphc.ir.body import bodies_of
 from graphc.ir.dimension import Dim, Shape, element_count, evaluate_dim, simplified, symbols_of
+from graphc.ir.dtype import DType
 from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import topological_order
 from graphc.rewrite.cost_table import TABLE, element_cost, multiply_add_cost
@@ -98,11 +99,11 @@ def product_cost(left: Shape, right: Shape, node: Tensor) -> float:
     return batch * TABLE.product_item + matrix_product_cost(rows, inner, columns, node.dtype, batch)
 
 
-def matrix_product_cost(rows: int, inner: int, columns: int, dtype: object, batch: int = 1) -> float:
+def matrix_product_cost(rows: int, inner: int, columns: int, dtype: DType, batch: int = 1) -> float:
     """The estimated ns of ``batch`` products of rows × inner by inner × columns."""
     shortest = max(1, min(rows, inner, columns))
     slowed = 1 + min(2.0, 10 / shortest)
-    rate = multiply_add_cost(dtype)  # type: ignore[arg-type]
+    rate = multiply_add_cost(dtype)
     return TABLE.product_call + batch * rows * inner * columns * rate * slowed
 
 

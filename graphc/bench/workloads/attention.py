@@ -95,7 +95,8 @@ class Attention:
         scores /= scores.sum(axis=-1, keepdims=True)
         self.scores = scores
         self.mixed = (scores @ self.v).swapaxes(1, 2).reshape(rows.shape)
-        return self.mixed @ self.output  # type: ignore[no-any-return]
+        result: Array = self.mixed @ self.output
+        return result
 
     def backward(self, g: Array) -> tuple[Array, list[Array]]:
         """The gradient by all projections at once, (N · T, 3 · width), and those by the weights."""

@@ -12,6 +12,7 @@ B. Barabasz et al., *Error analysis and improving the accuracy of convolution wi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 from functools import cache, reduce
 from typing import Any
@@ -48,10 +49,15 @@ def matrices(places: int, elements: int) -> tuple[Array, Array, Array]:
         b_t.append([*_with_roots(others), Fraction(0)])
     g.append([Fraction(j == elements - 1) for j in range(elements)])
     b_t.append(_with_roots(points))
-    return tuple(np.array([[float(v) for v in row] for row in m]) for m in (a_t, g, b_t))  # type: ignore[return-value]
+    return _floats(a_t), _floats(g), _floats(b_t)
+
+
+def _floats(rows: Iterable[Iterable[Fraction]]) -> Array:
+    return np.array([[float(v) for v in row] for row in rows])
 
 
 @cache
 def kronecker(places: int, elements: int, rank: int) -> tuple[Array, Array, Array]:
     """The same for windows of ``rank`` axes, each flattened: one matrix in the place of one an axis."""
-    return tuple(reduce(np.kron, [m] * rank) for m in matrices(places, elements))  # type: ignore[return-value]
+    a_t, g, b_t = (reduce(np.kron, [m] * rank) for m in matrices(places, elements))
+    return a_t, g, b_t
