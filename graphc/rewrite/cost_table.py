@@ -61,7 +61,7 @@ AVX2 = CostTable(
     multiply_add={4: 0.021, 8: 0.045},
 )  # fmt: skip
 # Vectors of 512 bits, where NumPy takes exp and tanh from a vector library. Measured in float32: multiply,
-# and what costs as much, divide, exp, tanh, products; sigmoid is their sum. float64 counts as twice that, as a
+# and what costs as much, divide, exp, tanh, products; sigmoid is their sum. float64 counts as twice that: a
 # vector holds half as many. All else stands as for 256 bits, until it is measured.
 _WIDE = {
     "add": 0.11, "subtract": 0.11, "multiply": 0.11, "divide": 0.13, "reciprocal": 0.13,
