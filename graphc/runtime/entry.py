@@ -109,7 +109,10 @@ def scalar_entry_source(arguments: tuple[Argument, ...]) -> str:
     lines = [f"def entry({', '.join(names)}):"]
     for k, name in enumerate(names):
         lines.append(f"    if {name}.__class__ is not float:")
-        lines.append(f"        {name} = arguments[{k}].admit_number({name})")
+        lines.append(f"        if getattr({name}, 'dtype', None) == dtypes[{k}] and {name}.ndim == 0:")
+        lines.append(f"            {name} = float({name})")
+        lines.append("        else:")
+        lines.append(f"            {name} = arguments[{k}].admit_number({name})")
     lines += [
         "    try:",
         f"        return compute(params, {', '.join(names)})",

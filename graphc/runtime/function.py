@@ -156,7 +156,8 @@ class Function:
         if compiled.scalar_source is not None:
             scalar: dict[str, Any] = {}
             _execute(compiled.scalar_source, scalar, "scalar")
-            scalar |= {"params": store, "arguments": compiled.arguments, "array_entry": entry}
+            given = ("params", "arguments", "dtypes")
+            scalar |= {name: common[name] for name in given} | {"array_entry": entry}
             _execute(scalar_entry_source(compiled.arguments), scalar, "entry")
             entry = scalar["entry"]
         if compiled.blas == "one":
