@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 Call = Callable[[], object]
+Clock = Callable[[], float]
 
 _SHORTEST = 2e-3  # seconds: shorter calls are timed in groups, so that the clock's own cost does not count
 _TURN = 0.1  # seconds of one turn: many turns spread a disturbance by other processes over all calls
@@ -61,11 +62,11 @@ def _group(call: Call) -> int:
     return max(1, int(_SHORTEST / max(time.perf_counter() - start, 1e-9)))
 
 
-def _sample(call: Call, group: int) -> float:
-    start = time.perf_counter()
+def _sample(call: Call, group: int, clock: Clock = time.perf_counter) -> float:
+    start = clock()
     for _ in range(group):
         call()
-    return (time.perf_counter() - start) / group
+    return (clock() - start) / group
 
 
 def median_seconds(call: Call, budget: float = 1.0, least: int = 5) -> float:
@@ -78,8 +79,12 @@ def median_seconds(call: Call, budget: float = 1.0, least: int = 5) -> float:
     return statistics.median(samples)
 
 
-def interleaved(calls: Mapping[str, Call], seconds: float) -> dict[str, Timing]:
+def interleaved(
+    calls: Mapping[str, Call], seconds: float, clock: Clock = time.perf_counter
+) -> dict[str, Timing]:
     """Each call timed for so many seconds, in turns there and back: a, b, c, c, b, a, a, b, …
+
+    ``clock`` is what a call is timed by; ``time.process_time`` counts the seconds that processors worked.
 
     A turn begins with a call that is not timed: it brings the call's data back into the cache, and gives
     the threads that another library left spinning time to fall asleep.
@@ -91,8 +96,8 @@ def interleaved(calls: Mapping[str, Call], seconds: float) -> dict[str, Timing]:
         for name in list(calls) if number % 2 == 0 else list(calls)[::-1]:
             _sample(calls[name], groups[name])
             end = time.perf_counter() + seconds / rounds
-            samples = [_sample(calls[name], groups[name])]
+            samples = [_sample(calls[name], groups[name], clock)]
             while time.perf_counter() < end:
-                samples.append(_sample(calls[name], groups[name]))
+                samples.append(_sample(calls[name], groups[name], clock))
             turns[name].append(samples)
     return {name: Timing.of(found) for name, found in turns.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,8 @@ from graphc.bench.report import Report
 from graphc.bench.runner import Result, checked_small, measured
 from graphc.bench.workload import Workload
 from graphc.bench.workloads import WORKLOADS
+
+_CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
 
 
 def _chosen(names: str) -> list[Workload]:
@@ -66,6 +69,11 @@ def _parser() -> argparse.ArgumentParser:
         "--seconds", type=float, default=3.0, help="seconds each library is timed on a workload (default: 3)"
     )
     parser.add_argument(
+        "--clock", choices=_CLOCKS, default="wall",
+        help="what a call is timed by: the time that passes, or the seconds of all processors, which other "
+        "work on the machine disturbs less",
+    )  # fmt: skip
+    parser.add_argument(
         "--memory", action="store_true", help="also the peak memory of each peer, in a process of its own"
     )
     parser.add_argument(
@@ -91,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         peers = [p for p in installed_peers() if p in (PYTORCH, NUMPY) or p in peers]
     results: list[Result] = []
     with threadpool_limits(options.threads, "blas"):
-        report.environment(options.threads, peers)
+        report.environment(options.threads, peers, options.clock)
         for peer in peers:
             peer.limit(options.threads)
         works = options.work or list(WORKLOADS.values())
@@ -117,7 +125,7 @@ def _workload_tables(
 ) -> list[Result]:
     results = []
     for work in works:
-        result = measured(work, peers, options.seconds)
+        result = measured(work, peers, options.seconds, _CLOCKS[options.clock])
         if options.memory:
             result = replace(result, peaks=_peaks(report, work, result, peers, options.threads))
         report.workload(result)

@@ -43,7 +43,7 @@ class Report:
         self.console = console
         self.figures: dict[str, Any] = {}
 
-    def environment(self, threads: int, peers: Sequence[Peer] = ()) -> None:
+    def environment(self, threads: int, peers: Sequence[Peer] = (), clock: str = "wall") -> None:
         """The lines above all tables: what ran, and what may have changed its speed."""
         forced = {name: os.environ[name] for name in _FORCING if name in os.environ}
         self.figures["environment"] = {
@@ -52,11 +52,14 @@ class Report:
             "blas": kernel(),
             "processors": os.cpu_count(),
             "threads": threads,
+            "clock": clock,
             "forced": forced,
             "peers": {peer.name: peer.version for peer in peers},
         }
         self.console.print(f"NumPy {np.__version__}, BLAS {kernel()}, {os.cpu_count()} processors")
         self.console.print(f"Threads of each library: {threads}")
+        if clock != "wall":
+            self.console.print(f"Times are seconds of the {clock}: of all threads together")
         running = min(
             (p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"), default=threads
         )

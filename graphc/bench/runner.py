@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from graphc.bench.agreement import DisagreementError, check, interpreted
-from graphc.bench.clock import Spread, Timing, interleaved
+from graphc.bench.clock import Clock, Spread, Timing, interleaved
 from graphc.bench.memory import Peak
 from graphc.bench.peers import GRAPHC, Peer, Step, arrays_of, planned_bytes
 from graphc.bench.workload import Data, Workload
@@ -82,8 +82,10 @@ def checked_small(workload: Workload, peers: Sequence[Peer]) -> float:
     return apart
 
 
-def measured(workload: Workload, peers: Sequence[Peer], seconds: float) -> Result:
-    """graphc and the peers on a workload: checked, then timed in turns.
+def measured(
+    workload: Workload, peers: Sequence[Peer], seconds: float, clock: Clock = time.perf_counter
+) -> Result:
+    """graphc and the peers on a workload: checked, then timed in turns by a clock.
 
     graphc is checked against its interpreter on small data, the peers against graphc on the data that are
     timed: the gradients, and what is timed. A peer that fails is reported and left out.
@@ -108,7 +110,7 @@ def measured(workload: Workload, peers: Sequence[Peer], seconds: float) -> Resul
             failures.append(Failure(peer.name, peer.version, reason, isinstance(error, DisagreementError)))
         else:
             running.append(started)
-    timings = interleaved({s.peer.name: s.step for s in running}, seconds)
+    timings = interleaved({s.peer.name: s.step for s in running}, seconds, clock)
     own_timing = timings[GRAPHC.name]
     measurements = [
         Measurement(

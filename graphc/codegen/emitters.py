@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from graphc.ir.dimension import Dim, Shape, element_count, same, same_shape, simplified
+from graphc.ir.dimension import Dim, Shape, element_count, floor_div, same, same_shape, simplified
 from graphc.ir.dtype import BOOL, INT64, DType, is_integer
 from graphc.ir.tensor import Tensor
 from graphc.ops import REGISTRY, convolution
@@ -63,6 +63,10 @@ def _nothing(step: Tensor) -> tuple[int, ...]:
 
 def _every_operand(step: Tensor) -> tuple[int, ...]:
     return tuple(range(len(step.inputs)))
+
+
+# Elements behind the windows' axes up to which folding by blocks is the faster way.
+_SHORT_RUN = 32
 
 
 @dataclass(frozen=True)
@@ -318,7 +322,22 @@ def _matmul(at: At) -> list[str]:
 
 def _fold(at: At) -> list[str]:
     attrs = at.step.attrs
-    return [f"fold_into({at.array(0)}, {at.out}, {attrs['axes']}, {attrs['stride']}, {attrs['dilation']})"]
+    blocks = f", {at.scratch(0)}" if _blocks(at.step) else ""
+    windows = f"{attrs['axes']}, {attrs['stride']}, {attrs['dilation']}"
+    return [f"fold_into({at.array(0)}, {at.out}, {windows}{blocks})"]
+
+
+def _blocks(step: Tensor) -> list[tuple[Shape, DType]]:
+    """The blocks by which windows are folded where few elements lie together behind them."""
+    axes, stride = step.attrs["axes"], step.attrs["stride"]
+    run = element_count(step.shape[max(axes) + 1 :])
+    dilated = any(d > 1 for d in step.attrs["dilation"])
+    if dilated or all(s == 1 for s in stride) or not isinstance(run, int) or run > _SHORT_RUN:
+        return []
+    shape = list(step.shape)
+    for axis, s in zip(axes, stride, strict=True):
+        shape[axis] = simplified(floor_div(shape[axis] + s - 1, s))
+    return [((*stride, *shape), step.dtype)]
 
 
 def _windows_source(at: At) -> str:
@@ -405,7 +424,7 @@ EMITTERS: dict[str, Emitter] = {
     "concatenate": Emitter(_concatenate),
     "pad": Emitter(_pad),
     "embed": Emitter(_embed),
-    "fold": Emitter(_fold, kernel="fold_into"),
+    "fold": Emitter(_fold, scratch=_blocks, kernel="fold_into"),
     "max_pool": Emitter(_max_pool, kernel="max_pool_into"),
     "window_index": Emitter(
         _window_index,

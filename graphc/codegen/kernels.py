@@ -37,8 +37,36 @@ def window_view(x, axes, size, stride, dilation):  # type: ignore[no-untyped-def
     return np.lib.stride_tricks.as_strided(x, shape, strides, writeable=False)
 
 
-def fold_into(y, out, axes, stride, dilation):  # type: ignore[no-untyped-def]
-    """Every element of every window in y, added to out where the window lies."""
+def fold_blocks_into(y, out, axes, stride, blocks):  # type: ignore[no-untyped-def]
+    """The same for windows of neighbouring elements, faster where little of y lies together.
+
+    ``blocks`` (*stride, *out.shape with ⌈n / stride⌉ along ``axes``) holds out's elements by their place in a
+    block of ``stride`` elements. Windows are added to it along all blocks at once, and it is copied to out.
+    """
+    blocks.fill(0)
+    windows = y.transpose(*range(out.ndim, y.ndim), *range(out.ndim))
+    counts = [-(-k // s) for k, s in zip(windows.shape, stride, strict=False)]
+    place = [slice(None)] * blocks.ndim
+    for first in np.ndindex(*counts) if y.size else ():
+        for axis, (a, b, s) in enumerate(zip(axes, first, stride, strict=True)):
+            place[axis] = slice(min(s, windows.shape[axis] - b * s))
+            place[len(axes) + a] = slice(b, b + y.shape[a])
+        part = blocks[tuple(place)]
+        added = windows[tuple([slice(b * s, b * s + s) for b, s in zip(first, stride, strict=True)])]
+        np.add(part, added, out=part)
+    place = [slice(None)] * out.ndim
+    for offsets in np.ndindex(*stride):
+        for a, r, s in zip(axes, offsets, stride, strict=True):
+            place[a] = slice(r, None, s)
+        part = out[tuple(place)]
+        np.copyto(part, blocks[offsets][tuple([slice(n) for n in part.shape])])
+
+
+def fold_into(y, out, axes, stride, dilation, blocks=None):  # type: ignore[no-untyped-def]
+    """Every element of every window in y, added to out where the window lies; by ``blocks`` where given."""
+    if blocks is not None:
+        fold_blocks_into(y, out, axes, stride, blocks)
+        return
     out.fill(0)
     if not y.size:
         return
@@ -139,6 +167,7 @@ KERNELS: dict[str, Callable[..., Any]] = {
     "view": view,
     "window_view": window_view,
     "fold_into": fold_into,
+    "fold_blocks_into": fold_blocks_into,
     "window_parts": window_parts,
     "offset_parts": offset_parts,
     "max_pool_into": max_pool_into,

@@ -43,3 +43,8 @@ def test_short_calls_are_timed_in_groups():
 
     assert median_seconds(call, budget=0.01) < 1e-3
     assert count > 1000
+
+
+def test_a_clock_of_the_processor_does_not_count_waiting():
+    timing = interleaved({"wait": lambda: time.sleep(0.003)}, seconds=0.1, clock=time.process_time)["wait"]
+    assert timing.seconds.median < 0.002
