@@ -96,10 +96,8 @@ class LoopWriter:
         shape = self.writer.shape
         size = self.writer.size
 
-        def expression() -> str:
-            stop = part.start + part.size
-            return f"{self.packed}[{size(part.start)}:{size(stop)}].reshape({shape(part.shape)})"
-
+        places = f"{size(part.start)}:{size(part.start + part.size)}"
+        expression = f"{self.packed}[{places}].reshape({shape(part.shape)})"
         return self.writer.alias(suggestion, expression, self.packed, self.step)
 
     def _slot(self, name: str, node: Tensor, index: str) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 ALIGNMENT = 64  # bytes of a line of cache, and of the widest vector
 Span = tuple[int, int, int]
 Bytes = np.ndarray[Any, Any]
+Tile = Callable[..., None]  # computes one tile
 _CLOSE = 1.01  # times the bound: an order that comes so near is good enough
 _ENOUGH = 1.05  # an order is repaired until it comes so near, or so many placements are spent
 _PATIENCE = 3000
@@ -41,13 +42,11 @@ class ThreadMemory:
     def __init__(self) -> None:
         self._free: list[Piece] = []
 
-    def reserve(
-        self, threads: int, make: Callable[..., tuple[Bytes, ...]], rows: int, sizes: Sequence[int]
-    ) -> None:
+    def reserve(self, threads: int, make: Callable[..., Tile], rows: int, sizes: Sequence[int]) -> None:
         """See to it that so many threads have the buffers of a tile."""
         pieces = [self.take() for _ in range(threads)]
         for piece in pieces:
-            piece.buffers(make, rows, sizes)
+            piece.tile(make, rows, sizes)
             self.give_back(piece)
 
     def take(self) -> "Piece":
@@ -63,26 +62,24 @@ class ThreadMemory:
 
 
 class Piece:
-    """The memory of one thread, for one tile at a time, and the buffers in it."""
+    """The memory of one thread, for one tile at a time, and the functions that compute in it."""
 
     def __init__(self) -> None:
         self._memory = arena(0)
-        self._buffers: dict[tuple[Callable[..., Any], int], tuple[Bytes, ...]] = {}
+        self._tiles: dict[tuple[Callable[..., Tile], int], Tile] = {}
 
-    def buffers(
-        self, make: Callable[..., tuple[Bytes, ...]], rows: int, sizes: Sequence[int]
-    ) -> tuple[Bytes, ...]:
-        """What ``make`` gives for a tile of so many rows; kept."""
+    def tile(self, make: Callable[..., Tile], rows: int, sizes: Sequence[int]) -> Tile:
+        """The function that ``make`` gives for tiles of so many rows; kept."""
         key = (make, rows)
-        if key not in self._buffers:
-            buffers = make(self, rows, *sizes)
-            self._buffers[key] = buffers
-        return self._buffers[key]
+        if key not in self._tiles:
+            tile = make(self, rows, *sizes)
+            self._tiles[key] = tile
+        return self._tiles[key]
 
     def memory(self, size: int) -> Bytes:
-        """So many bytes at least; where there are not, buffers that were made before are forgotten."""
+        """So many bytes at least; where there are not, what was made before is forgotten."""
         if size > len(self._memory):
-            self._buffers.clear()
+            self._tiles.clear()
             self._memory = arena(0)  # the smaller one may go before the larger one comes
             self._memory = arena(size)
         return self._memory

@@ -1,12 +1,12 @@
 """The generated program: a schedule and a memory plan enter, readable NumPy source leaves.
 
-The source has two functions. ``workspace(sizes)`` makes the buffers and their views once;
-``compute(params, buffers, …)`` is one straight line of statements that write into them.
+``workspace(sizes)`` makes the buffers and their views once, and gives the function that works in them:
+``compute(params, …)`` is one straight line of statements. Each region is such a pair too, for its tiles.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,11 +24,11 @@ from graphc.ir.printer import format_type
 from graphc.ir.tensor import Tensor
 
 _RESERVED = (
-    "np", "params", "buffers", "seed", "call", "constants", "compute", "workspace", "view", "erf_into",
+    "np", "params", "seed", "call", "constants", "compute", "workspace", "view", "erf_into",
     "check_index", "check_finite", "random_generator", "window_view", "fold_into", "max_pool_into",
     "window_index_into",
-    "in_tiles", "tile_rows", "lane", "first_row", "end_row", "arena", "memory", "memory_bytes", "packed",
-    "places",
+    "in_tiles", "tile_rows", "thread", "lane", "first_row", "end_row", "arena", "memory",
+    "memory_bytes", "packed", "places",
     "thread_memory",
     # Names of the modules that standalone files contain.
     *[name for module in (packing, threads) for name in vars(module) if not name.startswith("__")],
@@ -96,8 +96,7 @@ def write_program(
     arguments = [(i.name or "", variables[i]) for i in graph.inputs]
     parameters = [(p.name or "", variables[p]) for p in graph.parameters]
     lines = [*_constants(module), *module.functions]
-    lines += _workspace(writer, symbols)
-    lines += _compute(writer, symbols, draws)
+    lines += _workspace(writer, symbols, draws)
     return Program(
         "\n".join(text for text, _ in lines) + "\n",
         tuple(sorted(module.kernels)),
@@ -115,9 +114,8 @@ def _constants(module: Module) -> list[Line]:
     return [*lines, ("", None)] if module.constant_lines else lines
 
 
-def _workspace(writer: Writer, symbols: Mapping[str, str]) -> list[Line]:
-    """The function that makes the buffers."""
-    handed = list(writer.handed_over)
+def _workspace(writer: Writer, symbols: Mapping[str, str], draws: bool) -> list[Line]:
+    """The function that makes the buffers, and in it the function that is called."""
     memory = writer.memory_lines("arena")
     if memory:
         writer.module.kernels.setdefault("arena")
@@ -125,39 +123,25 @@ def _workspace(writer: Writer, symbols: Mapping[str, str]) -> list[Line]:
         ("", None),
         *([("", None)] if writer.module.functions else []),
         (f"def workspace({', '.join(symbols.values())}):", None),
-        ('    """The buffers of a call with these sizes, and their views."""', None),
+        ('    """The buffers of calls with these sizes, and the function that computes in them."""', None),
         *[(f"    {text}", None) for text in (*memory, *writer.setup)],
-        *[(f"    {text}", None) for text in tuple_lines("return ", handed, "")],
         ("", None),
+        *[(f"    {text}".rstrip(), node) for text, node in _compute(writer, draws)],
         ("", None),
+        ("    return compute", None),
     ]
 
 
-def _compute(writer: Writer, symbols: Mapping[str, str], draws: bool) -> list[Line]:
+def _compute(writer: Writer, draws: bool) -> list[Line]:
     """The function that is called."""
     graph, variables = writer.schedule.graph, writer.variables
     arguments = [variables[i] for i in graph.inputs]
     extra = ["seed", "call"] if draws else []
-    lines: list[Line] = [(f"def compute({', '.join(['params', 'buffers', *extra, *arguments])}):", None)]
+    lines: list[Line] = [(f"def compute({', '.join(['params', *extra, *arguments])}):", None)]
     for node in (*graph.inputs, *graph.parameters):
         about = f"{variables[node]}: {node.name or ''} {format_type(node)}"
         lines.append((f"    # {comment(about)}", None))
     if graph.parameters:
-        lines.append((f"    {tuple_source([variables[p] for p in graph.parameters])} = params", None))
-    if writer.handed_over:
-        taken = tuple_lines("", list(writer.handed_over), " = buffers")
+        taken = tuple_lines("", [variables[p] for p in graph.parameters], " = params")
         lines += [(f"    {text}", None) for text in taken]
-    if writer.sizes_in_compute:
-        lines += [(f"    {text}", None) for text in _size_lines(graph.inputs, variables, symbols)]
     return lines + [(f"    {text}", node) for text, node in writer.statements]
-
-
-def _size_lines(
-    inputs: Sequence[Tensor], variables: Mapping[Tensor, str], symbols: Mapping[str, str]
-) -> list[str]:
-    found: dict[str, str] = {}
-    for node in inputs:
-        for axis, size in enumerate(node.shape):
-            if not isinstance(size, int) and size.is_Symbol:
-                found.setdefault(size.name, f"{symbols[size.name]} = {variables[node]}.shape[{axis}]")
-    return list(found.values())

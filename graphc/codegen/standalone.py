@@ -52,7 +52,7 @@ with np.load(_FILE, allow_pickle=False) as _arrays:
     parameters = {{name: _arrays[f"parameter{{k}}"] for k, name in enumerate(_names)}}
     constants = [_arrays[f"constant{{k}}"] for k in range({constants})]
     example = [_arrays[f"example{{k}}"] for k in range({examples})]
-_buffers = {{}}
+_ready = {{}}
 calls = {calls}
 seed = {seed}
 
@@ -63,12 +63,10 @@ def {name}({arguments}):
     global calls
 {conversions}
     sizes = ({sizes})
-    buffers = _buffers.pop(sizes, None)
-    if buffers is None:
-        buffers = workspace(*sizes)
+    compute = _ready.pop(sizes, None) or workspace(*sizes)
     with {guards}:
-        results = compute([parameters[n] for n in _names], buffers, {extra}{arguments})
-    _buffers[sizes] = buffers
+        results = compute([parameters[n] for n in _names], {extra}{arguments})
+    _ready[sizes] = compute
     calls += 1
     return {result}
 

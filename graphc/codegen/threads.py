@@ -160,13 +160,14 @@ def tile_rows(rows: int, most: int) -> int:
 
 
 def in_tiles(  # type: ignore[no-untyped-def]
-    tile, make, memory, rows, size, sizes, arguments, lanes=None, sums=(), threads=None
+    make, memory, rows, size, sizes, arguments, lanes=None, sums=(), threads=None
 ):
-    """``tile(lane, first row, end row, buffers, …)`` for all rows, in tiles of ``size``.
+    """``tile(lane, first row, end row, …)`` for all rows, in tiles of ``size``.
 
     Tiles of one lane run one after the other, always in the same order; without ``lanes`` each tile is its
     own. What is given back is how many lanes there are; each finds zeros in its place of the arrays ``sums``.
-    ``make(thread, rows, *sizes)`` makes the buffers of a thread; ``memory`` keeps them from call to call.
+    ``make(thread, rows, *sizes)`` gives the tile's function with the buffers of a thread; ``memory`` keeps
+    it from call to call.
     """
     tiles = -(-rows // size) if size else 0
     lanes = min(tiles, lanes or tiles)
@@ -180,7 +181,7 @@ def in_tiles(  # type: ignore[no-untyped-def]
         thread = memory.take()
         for first in range(lane * size, rows, lanes * size):
             end = min(first + size, rows)
-            tile(lane, first, end, thread.buffers(make, end - first, sizes), *sizes, *arguments)
+            thread.tile(make, end - first, sizes)(lane, first, end, *arguments)
         memory.give_back(thread)
 
     if lanes == 1:

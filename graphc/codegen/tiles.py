@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class RegionWriter:
-    """Writes one region as two functions: one makes a thread's buffers, one computes a tile."""
+    """Writes one region as a function that makes a thread's buffers and gives one that computes a tile."""
 
     def __init__(self, writer: Writer, region: Region) -> None:
         self.writer, self.region, self.module = writer, region, writer.module
@@ -95,7 +95,7 @@ class RegionWriter:
         name = writer.reference(node)
         if result.part is None:
             parts = writer.plan.parts[node]
-            name = writer.handed_array(parts, parts.shape, f"{name}_parts")
+            name = writer.array(parts, parts.shape, f"{name}_parts")
         self.parameters.setdefault(name)
         return name
 
@@ -147,21 +147,17 @@ class RegionWriter:
 
     def _append(self, body: Writer, sizes: dict[str, str]) -> None:
         rows = self.module.symbols[TILE_ROWS]
-        handed = list(body.handed_over)
         lines: list[Line] = [("", None), ("", None)]
-        lines.append((f"def {self.name}_buffers({', '.join(['thread', rows, *sizes.values()])}):", None))
-        lines.append(('    """The buffers of one thread for a tile of so many rows."""', None))
+        lines.append((f"def {self.name}({', '.join(['thread', rows, *sizes.values()])}):", None))
+        lines.append(
+            ('    """The buffers of one thread for so many rows, and the function of a tile."""', None)
+        )
         lines += [(f"    {text}", None) for text in (*body.memory_lines("thread.memory"), *body.setup)]
-        lines += [(f"    {text}", None) for text in tuple_lines("return ", handed, "")]
-        lines += [("", None), ("", None)]
-        arguments = ["lane", "first_row", "end_row", "buffers", *sizes.values(), *self.parameters]
-        lines += [(text, None) for text in tuple_lines(f"def {self.name}", arguments, ":")]
-        lines.append((f'    """Rows first_row to end_row of {comment(str(self.region.rows))}."""', None))
-        if handed:
-            lines += [(f"    {text}", None) for text in tuple_lines("", handed, " = buffers")]
-        if body.sizes_in_compute:
-            lines.append((f"    {rows} = end_row - first_row", None))
-        lines += [(f"    {text}", node) for text, node in body.statements or [("pass", None)]]
+        arguments = ["lane", "first_row", "end_row", *self.parameters]
+        lines += [("", None), *[(f"    {text}", None) for text in tuple_lines("def compute", arguments, ":")]]
+        lines.append((f'        """Rows first_row to end_row of {comment(str(self.region.rows))}."""', None))
+        lines += [(f"        {text}", node) for text, node in body.statements or [("pass", None)]]
+        lines += [("", None), ("    return compute", None)]
         self.module.functions += lines
 
     def _call(self, sizes: dict[str, str], targets: list[str]) -> None:
@@ -169,12 +165,7 @@ class RegionWriter:
         self.module.kernels.setdefault("in_tiles")
         memory = writer.thread_memory()
         given = tuple_source([*sizes.values()]) if sizes else "()"
-        call = (
-            f"in_tiles({self.name}, {self.name}_buffers, {memory}, {writer.size(region.rows)}, "
-            f"{self._tile_rows()}, {given}, "
-        )
-        if sizes:
-            writer.sizes_in_compute = True
+        call = f"in_tiles({self.name}, {memory}, {writer.size(region.rows)}, {self._tile_rows()}, {given}, "
         even = isinstance(region.tiles.rows, int)
         sums = [(r, t) for r, t in zip(region.results, targets, strict=True) if r.part is None]
         if sums and not even:

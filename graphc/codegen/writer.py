@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import linecache
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import numpy as np
 
-from graphc.codegen.emitters import EMITTERS, dtype_source, literal_source, slice_source, tuple_source
+from graphc.codegen.emitters import (
+    EMITTERS,
+    dtype_source,
+    literal_source,
+    slice_source,
+    tuple_source,
+)  # fmt: skip
 from graphc.codegen.footprint import Buffer
 from graphc.codegen.loops import LoopWriter
 from graphc.codegen.memory import Plan
@@ -26,6 +34,7 @@ from graphc.ir.tensor import Tensor
 Line = tuple[str, Tensor | None]
 _COMMENT_COLUMN = 72
 _MOST_NAMES = 3  # of one buffer on the line that makes it
+_TABLE_WIDTH = 106  # of the lines of spans that are packed
 _INLINE_CONSTANT = 16  # elements of a constant that still stands in the source
 
 
@@ -125,23 +134,20 @@ class Writer:
         self.names = module.names
         self.variables = dict(variables)
         self.setup: list[str] = []  # the lines that make the buffers
-        self.handed_over: dict[str, None] = {}  # buffers that the function gets, in order
         self.buffers: dict[Buffer, str] = {}  # the first variable that is kept in each
-        self.buffer_lines: dict[Buffer, int] = {}  # and its line among those of the setup
+        self.setup_lines: dict[str, int] = {}  # of an expression, the line of the setup with its variables
         self.scratch_names: dict[tuple[Tensor, int], str] = {}
         self.statements: list[Line] = []
         self.depth = 0  # of loops around what is written
-        self.sizes_in_compute = False
-        self.writing_setup = False
-        self.resident: set[str] = set()  # variables that live in the workspace
+        self.resident: set[str] = set()  # variables that are made once, with the buffers
+        self.counted: Schedule | None = None
+        self.uses: Counter[Tensor] = Counter()  # of the nodes of that schedule
         self.added: dict[Tensor, str] = {}  # what is added up as soon as it is there, and to what
 
     # -- expressions -------------------------------------------------------------------------------
     def size(self, size: Dim) -> str:
-        if not isinstance(size, int) and not self.writing_setup:
-            self.sizes_in_compute = True
         text = dim_source(size, self.module.symbols)
-        return text[1:-1] if text.startswith("(") and text.endswith(")") and text.count("(") == 1 else text
+        return text[1:-1] if _in_brackets(text) else text
 
     def shape(self, shape: Shape) -> str:
         return tuple_source([self.size(s) for s in shape]) if shape else "()"
@@ -158,8 +164,6 @@ class Writer:
         """A variable that holds the node's value; views on the way get theirs."""
         known = self.variables.get(node)
         if known is not None:
-            if known in self.resident:
-                self.handed_over.setdefault(known)
             return known
         chain = []
         while node not in self.variables and is_view(node):
@@ -167,9 +171,14 @@ class Writer:
             node = node.inputs[0]
         if node not in self.variables:
             self._define(node)
+        base = text = self.variables[node]
         for view in reversed(chain):
-            self._define_view(view)
-        return self.reference(chain[0] if chain else node)
+            text = self._view(view, text)
+            if view is chain[0] or self._uses(view) > 1:
+                if text != base:
+                    text = self._define_view(view, text, base)
+                self.variables[view] = base = text
+        return text
 
     def _define(self, node: Tensor) -> None:
         """Give a value that is no view its variable."""
@@ -179,10 +188,9 @@ class Writer:
             self.variables[node] = self.module.constant(node)
         elif node.op.name == "arange":
             name = self.variables[node] = self.names.unique(suggested_name(node))
-            with _Setup(self):
-                self.setup.append(
-                    f"{name} = np.arange({self.size(node.shape[0])}, dtype={dtype_source(node.dtype)})"
-                )
+            self.setup.append(
+                f"{name} = np.arange({self.size(node.shape[0])}, dtype={dtype_source(node.dtype)})"
+            )
             self.resident.add(name)
         else:
             self.variables[node] = self.array(self.plan.buffer[node], node.shape, suggested_name(node))
@@ -191,24 +199,29 @@ class Writer:
         """A variable for what is kept in a buffer."""
         name = self.names.unique(suggestion)
         self.resident.add(name)
-        with _Setup(self):
-            if buffer not in self.buffers:
-                self.buffers[buffer] = name
-                self.module.kernels.setdefault("view")
-                layout = self.memory.layout
-                place = f"places[{buffer.number}]" if layout is None else f"{layout[1][buffer.number]:_}"
-                text = f"{name} = view(memory, {place}, {self.shape(shape)}, {dtype_source(buffer.dtype)})"
-                self.buffer_lines[buffer] = len(self.setup)
-            elif same_shape(shape, buffer.shape):
-                made = self.buffer_lines[buffer]
-                if self.setup[made].count(" = ") < _MOST_NAMES:  # another name of the same
-                    self.setup[made] = self.setup[made].replace(" = view(", f" = {name} = view(")
-                    return name
-                text = f"{name} = {self.buffers[buffer]}"
-            else:
-                text = f"{name} = {self.buffers[buffer]}.reshape({self.shape(shape)})"
-            self.setup.append(text)
+        if buffer not in self.buffers:
+            self.buffers[buffer] = name
+            self.module.kernels.setdefault("view")
+        if same_shape(shape, buffer.shape):
+            layout = self.memory.layout
+            place = f"places[{buffer.number}]" if layout is None else f"{layout[1][buffer.number]:_}"
+            self._set_up(
+                name, f"view(memory, {place}, {self.shape(buffer.shape)}, {dtype_source(buffer.dtype)})"
+            )
+        else:
+            self._set_up(name, f"{self.buffers[buffer]}.reshape({self.shape(shape)})")
         return name
+
+    def _set_up(self, name: str, expression: str) -> None:
+        """A line that makes a variable with the buffers, or one more name on the line of the same."""
+        made = self.setup_lines.get(expression)
+        if made is None:
+            self.setup_lines[expression] = len(self.setup)
+            self.setup.append(f"{name} = {expression}")
+        elif self.setup[made].count(" = ") < _MOST_NAMES:
+            self.setup[made] = self.setup[made].replace(expression, f"{name} = {expression}")
+        else:
+            self.setup.append(f"{name} = {self.setup[made].partition(' = ')[0]}")
 
     def memory_lines(self, source: str) -> list[str]:
         """The lines that make the memory of the buffers, by a function of its bytes."""
@@ -217,19 +230,18 @@ class Writer:
         if self.memory.layout is not None:
             return [f"memory = {source}({self.memory.layout[0]:_})"]
         self.module.kernels.setdefault("packed")
-        lines = ["# Of each buffer the first step and the last that need it, and its bytes."]
-        lines.append("memory_bytes, places = packed((")
-        with _Setup(self):
-            for buffer, (first, last, size) in zip(self.memory.buffers, self.memory.spans, strict=True):
-                row = f"    ({first}, {last}, {self.size(size)}),"
-                lines.append(f"{row.ljust(36)}  # {comment(self.buffers.get(buffer, ''))}".rstrip(" #"))
-        return [*lines, "))", f"memory = {source}(memory_bytes)"]
-
-    def handed_array(self, buffer: Buffer, shape: Shape, suggestion: str) -> str:
-        """A variable for what is kept in a buffer, ready to be used."""
-        name = self.array(buffer, shape, suggestion)
-        self.handed_over.setdefault(name)
-        return name
+        lines = [
+            "# Of each buffer the first step and the last that need it, and its bytes.",
+            "memory_bytes, places = packed((",
+        ]
+        row = "   "
+        for first, last, size in self.memory.spans:
+            span = f" ({first}, {last}, {self.size(size)}),"
+            if len(row) + len(span) > _TABLE_WIDTH:
+                lines.append(row)
+                row = "   "
+            row += span
+        return [*lines, row, "))", f"memory = {source}(memory_bytes)"]
 
     def allocate(self, node: Tensor) -> None:
         """Give a value that is returned new memory at each call."""
@@ -243,48 +255,43 @@ class Writer:
             self.module.kernels.setdefault("ThreadMemory")
             self.setup.append(f"{name} = ThreadMemory()")
             self.resident.add(name)
-            self.handed_over.setdefault(name)
         return name
 
     def scratch(self, step: Tensor, number: int) -> str:
         buffer = self.plan.scratch[step][number]
         key = (step, number)
         if key not in self.scratch_names:
-            self.scratch_names[key] = self.handed_array(buffer, buffer.shape, "scratch")
-        self.handed_over.setdefault(self.scratch_names[key])
+            self.scratch_names[key] = self.array(buffer, buffer.shape, "scratch")
         return self.scratch_names[key]
 
-    def _define_view(self, view: Tensor) -> None:
-        """A view of a workspace buffer is made once, with the buffer; others at each call."""
-        base = self.variables[view.inputs[0]]
-        if view.op.name == "stop_gradient":
-            self.variables[view] = base
-            return
-        whose = owner(view)
-        always = whose.op.name == "constant" or is_literal(whose)
-        self.variables[view] = self._view_variable(
-            suggested_name(view), lambda: self._view(view, base), base in self.resident or always, view
-        )
+    def _uses(self, view: Tensor) -> int:
+        if self.counted is not self.schedule:
+            self.counted, self.uses = self.schedule, Counter(i for n in self.schedule.order for i in n.inputs)
+        return self.uses[view]
 
-    def _view_variable(self, suggestion: str, expression: Callable[[], str], once: bool, node: Tensor) -> str:
+    def _define_view(self, view: Tensor, text: str, base: str) -> str:
+        """A view of a workspace buffer is made once, with the buffer; others at each call."""
+        whose = owner(view)
+        once = base in self.resident or whose.op.name == "constant" or is_literal(whose)
+        return self._view_variable(suggested_name(view), text, once, view)
+
+    def _view_variable(self, suggestion: str, expression: str, once: bool, node: Tensor) -> str:
         name = self.names.unique(suggestion)
         if once:
-            with _Setup(self):
-                self.setup.append(f"{name} = {expression()}")
+            self._set_up(name, expression)
             self.resident.add(name)
         else:
-            self.emit(f"{name} = {expression()}", node)
+            self.emit(f"{name} = {expression}", node)
         return name
 
-    def alias(self, suggestion: str, expression: Callable[[], str], base: str, node: Tensor) -> str:
-        """A variable for a view of what ``base`` holds, made with it; ready to be used."""
-        name = self._view_variable(suggestion, expression, base in self.resident, node)
-        if name in self.resident:
-            self.handed_over.setdefault(name)
-        return name
+    def alias(self, suggestion: str, expression: str, base: str, node: Tensor) -> str:
+        """A variable for a view of what ``base`` holds, made with it."""
+        return self._view_variable(suggestion, expression, base in self.resident, node)
 
     def _view(self, view: Tensor, base: str) -> str:
         match view.op.name:
+            case "stop_gradient":
+                return base
             case "transpose":
                 axes = view.attrs["axes"]
                 if len(axes) == 2:
@@ -383,14 +390,7 @@ class Writer:
         return value
 
 
-class _Setup:
-    """While open, sizes are written for workspace(), which has them as arguments."""
-
-    def __init__(self, writer: Writer) -> None:
-        self.writer = writer
-
-    def __enter__(self) -> None:
-        self.before, self.writer.writing_setup = self.writer.writing_setup, True
-
-    def __exit__(self, *details: object) -> None:
-        self.writer.writing_setup = self.before
+def _in_brackets(text: str) -> bool:
+    """Whether the bracket that opens the text closes at its end."""
+    depth = list(accumulate((c == "(") - (c == ")") for c in text))
+    return text.startswith("(") and 0 not in depth[:-1]

@@ -273,8 +273,11 @@ def sequence_of(tensors: object, op: str) -> list[object]:
 
 
 def constant_pad(x: object, widths: Sequence[tuple[Dim, Dim]], value: float = 0) -> Tensor:
-    """The tensor between (before, after) elements of one value along each axis."""
-    return apply(PAD, (as_tensor(x),), widths=tuple([(b, a) for b, a in widths]), value=value)
+    """The tensor between (before, after) elements of one value along each axis; x where there are none."""
+    x = as_tensor(x)
+    if all(same(b, 0) and same(a, 0) for b, a in widths):
+        return x
+    return apply(PAD, (x,), widths=tuple([(b, a) for b, a in widths]), value=value)
 
 
 def flip(x: object, axis: Axes = None) -> Tensor:

@@ -66,7 +66,7 @@ class Argument:
 
 
 def entry_source(arguments: tuple[Argument, ...], symbols: tuple[tuple[str, str], ...], draws: bool) -> str:
-    """Source of ``entry``: checks, sizes, a workspace from the pool, the call."""
+    """Source of ``entry``: checks, sizes, a function with its workspace from the pool, the call."""
     variables = dict(symbols)
     names = [a.variable for a in arguments]
     lines = [f"def entry({', '.join(names)}):"]
@@ -93,12 +93,12 @@ def entry_source(arguments: tuple[Argument, ...], symbols: tuple[tuple[str, str]
     extra = "seed, next_call(), " if draws else ""
     lines += [
         "    free = pool.get(sizes)",
-        "    buffers = free.pop() if free else new_workspace(sizes)",
+        "    compute = free.pop() if free else new_workspace(sizes)",
         "    try:",
         '        with errstate(all="ignore"):',
-        f"            return compute(params, buffers, {extra}{', '.join(names)})",
+        f"            return compute(params, {extra}{', '.join(names)})",
         "    finally:",
-        "        give_back(sizes, buffers)",
+        "        give_back(sizes, compute)",
     ]
     return "\n".join(lines) + "\n"
 

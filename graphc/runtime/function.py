@@ -88,7 +88,7 @@ class Function:
         self._given = given
         self.params = params
         self.calls = calls
-        self._pool: dict[tuple[int, ...], list[Any]] = {}
+        self._pool: dict[tuple[int, ...], list[Callable[..., Any]]] = {}
         self._count = len(compiled.arguments)
         self._build = _builder(compiled.structure)
         self._entry = self._load()
@@ -149,7 +149,6 @@ class Function:
             "seed": compiled.seed,
             "next_call": self._next_call,
             "params": store,
-            "compute": namespace["compute"],
         }
         _execute(entry_source(compiled.arguments, program.symbols, program.draws), common, "entry")
         entry: Callable[..., Any] = common["entry"]
@@ -173,7 +172,8 @@ class Function:
             self.calls += 1
             return self.calls - 1
 
-    def _new_workspace(self, sizes: tuple[int, ...]) -> Any:
+    def _new_workspace(self, sizes: tuple[int, ...]) -> Callable[..., Any]:
+        """The program with buffers of its own, for these sizes."""
         known = dict(zip([s for s, _ in self._compiled.body.symbols], sizes, strict=True))
         for size in self._compiled.sizes:
             if evaluate_dim(size, known) < 0:
@@ -183,15 +183,16 @@ class Function:
                     op="call", remedy="call with larger arrays",
                 )  # fmt: skip
         with np.errstate(all="ignore"):
-            return self._workspace(*sizes)
+            compute: Callable[..., Any] = self._workspace(*sizes)
+        return compute
 
-    def _give_back(self, sizes: tuple[int, ...], buffers: Any) -> None:
+    def _give_back(self, sizes: tuple[int, ...], compute: Callable[..., Any]) -> None:
         free = self._pool.get(sizes)
         if free is None:
             while len(self._pool) >= _KEPT_SIZES:
                 self._pool.pop(next(iter(self._pool)), None)
             free = self._pool.setdefault(sizes, [])
-        free.append(buffers)
+        free.append(compute)
 
     # -- looking inside ------------------------------------------------------------------------------
     @property

@@ -41,21 +41,26 @@ def parsed(source: str) -> Program:
     """The statements of ``compute`` and of the functions it calls in tiles, in the order of the source."""
     tree = ast.parse(source)
     lines = source.splitlines()
-    tiles = {name for node in ast.walk(tree) if (name := _tile(node)) is not None}
-    functions = [
-        node
-        for node in tree.body
-        if isinstance(node, ast.FunctionDef) and (node.name == "compute" or node.name in tiles)
-    ]
+    functions = [found for node in tree.body if (found := _computing(node)) is not None]
     statements: list[Statement] = []
-    for function in functions:
+    for name, function in functions:
         for node in _statements(_body(function)):
             assigned = node.value if isinstance(node, (ast.Expr, ast.Assign)) else None
             text = lines[node.lineno - 1].partition("  #")[0].strip()
             statements.append(
-                Statement(len(statements), node.lineno, text, function.name, _tile(assigned), access_of(node))
+                Statement(len(statements), node.lineno, text, name, _tile(assigned), access_of(node))
             )
-    return Program(tuple(lines), tuple(functions), tuple(statements))
+    return Program(tuple(lines), tuple([function for _, function in functions]), tuple(statements))
+
+
+def _computing(node: ast.stmt) -> tuple[str, ast.FunctionDef] | None:
+    """The function ``compute`` that a function of the program gives, and the name of its region if any."""
+    if not isinstance(node, ast.FunctionDef):
+        return None
+    inside = [n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "compute"]
+    if inside:
+        return ("compute" if node.name == "workspace" else node.name), inside[0]
+    return None
 
 
 def timed(program: Program) -> str:

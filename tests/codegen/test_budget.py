@@ -122,9 +122,10 @@ def test_the_memory_in_use_is_the_memory_planned() -> None:
     """Every buffer that a call touches is counted, the threads' too."""
     outputs, inputs = deep_perceptron()
     f = gc.compile(outputs, inputs, threads=2)
-    buffers = f._new_workspace(())
-    f._give_back((), buffers)
+    compute = f._new_workspace(())
+    f._give_back((), compute)
     f(*arguments(inputs))
+    buffers = [cell.cell_contents for cell in compute.__closure__]
     bases = {id(b.base): b.base for b in buffers if isinstance(b, np.ndarray)}
     threads = [b for b in buffers if not isinstance(b, np.ndarray)]
     held = sum(b.nbytes for b in bases.values())

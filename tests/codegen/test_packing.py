@@ -79,19 +79,20 @@ def test_views_lie_in_their_memory() -> None:
 def test_a_thread_makes_buffers_once_and_grows_with_the_largest_tile() -> None:
     made = []
 
-    def make(thread: Piece, rows: int, factor: int) -> tuple[np.ndarray, ...]:
+    def make(thread: Piece, rows: int, factor: int):
         made.append(rows)
-        return (view(thread.memory(rows * factor), 0, (rows * factor,), np.uint8),)
+        mine = view(thread.memory(rows * factor), 0, (rows * factor,), np.uint8)
+        return lambda: mine
 
     memory = ThreadMemory()
     memory.reserve(2, make, 100, (3,))
     memory.reserve(2, make, 100, (3,))
     assert made == [100, 100]
     piece = memory.take()
-    (large,) = piece.buffers(make, 100, (3,))
-    (small,) = piece.buffers(make, 10, (3,))
+    large = piece.tile(make, 100, (3,))()
+    small = piece.tile(make, 10, (3,))()
     assert np.shares_memory(large, small) and made == [100, 100, 10]
-    piece.buffers(make, 200, (3,))
+    piece.tile(make, 200, (3,))
     assert made == [100, 100, 10, 200]
-    (again,) = piece.buffers(make, 100, (3,))
+    again = piece.tile(make, 100, (3,))()
     assert not np.shares_memory(again, large) and made[-1] == 100

@@ -32,6 +32,23 @@ def test_a_training_step(snapshot) -> None:
         np.testing.assert_allclose(step.params[parameter.name], value, rtol=1e-5, atol=1e-7)
 
 
+def test_the_step_of_a_lenet_is_short_and_tells_its_layers(snapshot) -> None:
+    x, label = gc.input("x", (64, 1, 28, 28)), gc.input("label", (64,), "int64")
+    names = ("conv1", "pool1", "conv2", "pool2", "hidden", "output")
+    h = gc.nn.MaxPool2d(2, name="pool1")(gc.nn.relu(gc.nn.Conv2d(1, 32, 5, name="conv1")(x)))
+    h = gc.nn.MaxPool2d(2, name="pool2")(gc.nn.relu(gc.nn.Conv2d(32, 64, 5, name="conv2")(h)))
+    h = gc.nn.relu(gc.nn.Dense(1024, 128, name="hidden")(h.reshape((64, 1024))))
+    loss = gc.nn.cross_entropy(gc.nn.Dense(128, 10, name="output")(h), label, ignore_index=None)
+    step = gc.compile(loss, [x, label], updates=gc.optim.SGD(0.1).updates(loss, gc.parameters(loss)))
+    assert _normalised(step.source) == snapshot
+    lines = step.source.splitlines()
+    assert len(lines) < 400
+    headings = [line.strip(" #").split(" | ") for line in lines if line.strip().startswith("# ")]
+    forward = [parts[0] for parts in headings if parts[0] in names and "backward" not in parts]
+    assert tuple(dict.fromkeys(forward)) == names  # the layers stand in their order
+    assert {parts[0] for parts in headings if "backward" in parts} >= {"conv1", "conv2", "hidden", "output"}
+
+
 def test_a_neuron(snapshot) -> None:
     x, w, b = (gc.input(name, (), "float64") for name in "xwb")
     y = gc.sigmoid(w * x + b).named("y")

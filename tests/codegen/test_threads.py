@@ -12,8 +12,14 @@ from graphc.codegen.packing import Piece, ThreadMemory
 from graphc.codegen.threads import Workers, blas, in_tiles, tile_rows
 
 
-def buffers_of(thread: Piece, rows: int) -> tuple[np.ndarray, ...]:
-    return (thread.memory(8 * rows),)
+def each(tile):
+    """What makes the function of a tile, which gets the thread's memory first."""
+
+    def make(thread: Piece, rows: int):
+        mine = thread.memory(8 * rows)
+        return lambda *where: tile(mine, *where)
+
+    return make
 
 
 def blas_threads() -> list[int]:
@@ -27,16 +33,15 @@ def test_every_row_is_in_one_tile(rows, most, threads) -> None:
     seen = np.zeros(rows, int)
     sizes = []
 
-    def tile(number, first, end, buffers):
-        (mine,) = buffers
+    def tile(mine, number, first, end):
         assert len(mine) >= 8 * (end - first)
         mine[:] = number
         seen[first:end] += 1
         sizes.append(end - first)
 
-    memory = ThreadMemory()
+    memory, make = ThreadMemory(), each(tile)
     for _ in range(2):
-        tiles = in_tiles(tile, buffers_of, memory, rows, tile_rows(rows, most), (), (), threads=threads)
+        tiles = in_tiles(make, memory, rows, tile_rows(rows, most), (), (), threads=threads)
     assert (seen == 2).all()
     assert tiles * 2 == len(sizes) and max(sizes, default=0) <= most
     assert tiles < 2 if rows <= most else tiles <= 2 * -(-rows // (2 * most))
@@ -47,13 +52,13 @@ def test_every_row_is_in_one_tile(rows, most, threads) -> None:
 def test_an_error_stops_the_tiles_and_reaches_the_caller() -> None:
     begun = []
 
-    def tile(number, first, end, buffers):
+    def tile(mine, number, first, end):
         begun.append(number)
         if number == 3:
             raise ValueError("tile 3")
 
     with pytest.raises(ValueError, match="tile 3"):
-        in_tiles(tile, buffers_of, ThreadMemory(), 1000, 1, (), (), threads=2)
+        in_tiles(each(tile), ThreadMemory(), 1000, 1, (), (), threads=2)
     assert len(begun) < 1000
 
 
@@ -62,7 +67,7 @@ def test_products_run_on_one_thread_inside_and_as_before_outside() -> None:
         before = blas_threads()
         inside = []
         memory = ThreadMemory()
-        in_tiles(lambda *_: inside.append(blas_threads()), buffers_of, memory, 4, 1, (), (), threads=2)
+        in_tiles(each(lambda *_: inside.append(blas_threads())), memory, 4, 1, (), (), threads=2)
         assert all(set(found) == {1} for found in inside)
         with blas, blas:
             assert set(blas_threads()) == {1}
@@ -100,14 +105,14 @@ def test_a_job_inside_a_job_ends() -> None:
 
 def _in_child(results: "multiprocessing.SimpleQueue[int]") -> None:
     total: list[int] = []
-    in_tiles(lambda number, *_: total.append(number), buffers_of, ThreadMemory(), 8, 1, (), (), threads=2)
+    in_tiles(each(lambda _, number, *__: total.append(number)), ThreadMemory(), 8, 1, (), (), threads=2)
     results.put(sum(total))
 
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_process_has_threads_of_its_own() -> None:
-    in_tiles(lambda *_: None, buffers_of, ThreadMemory(), 8, 1, (), (), threads=2)
+    in_tiles(each(lambda *_: None), ThreadMemory(), 8, 1, (), (), threads=2)
     context = multiprocessing.get_context("fork")
     results = context.SimpleQueue()
     child = context.Process(target=_in_child, args=(results,))

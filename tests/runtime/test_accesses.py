@@ -77,7 +77,7 @@ def test_the_watch_sees_a_write_that_is_not_told() -> None:
         ("old = w.copy()", Access(("w",), ("old",))),
         ("b = a.reshape((2, 3))", Access()),
         ("c = np.empty((2, 3), np.float32)", Access()),
-        ("in_tiles(tile1, tile1_buffers, kept, 4, 2, (), (a,))", Access()),
+        ("in_tiles(tile1, kept, 4, 2, (), (a,))", Access()),
         ("return (a, b[()], c.copy())", Access(("c",), ("__result[2]",), ("a", "b"), returns=True)),
     ],
 )  # fmt: skip

@@ -77,14 +77,20 @@ def test_the_clock_is_taken_off() -> None:
 
 
 _TILED = """
-def tile1(tile_number, first_row, end_row, buffers, x):
-    np.exp(x, out=x)
-    np.sin(x, out=x)
+def tile1(thread, rows):
+    def compute(lane, first_row, end_row, x):
+        np.exp(x, out=x)
+        np.sin(x, out=x)
+
+    return compute
 
 
-def compute(params, buffers, x):
-    in_tiles(tile1, tile1_buffers, kept, 6, 3, (), (x,))
-    return (x,)
+def workspace():
+    def compute(params, x):
+        in_tiles(tile1, kept, 6, 3, (), (x,))
+        return (x,)
+
+    return compute
 """
 
 
