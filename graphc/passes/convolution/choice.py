@@ -19,14 +19,15 @@ from graphc.passes.convolution.algorithm import Algorithm
 from graphc.passes.convolution.batch_last import BATCH_LAST
 from graphc.passes.convolution.cost import Problem
 from graphc.passes.convolution.depthwise import DEPTHWISE
+from graphc.passes.convolution.fourier import FOURIER
 from graphc.passes.convolution.phases import by_phases
 from graphc.passes.convolution.windows import WINDOWS
 from graphc.passes.convolution.winograd import F_2_3, F_2_5, F_3_2, F_4_3
 
 BY_PHASES = by_phases(BATCH_LAST)
 ALGORITHMS = (
-    WINDOWS, BATCH_LAST, F_2_3, F_4_3, F_2_5, F_3_2, DEPTHWISE,
-    BY_PHASES, by_phases(F_3_2),
+    WINDOWS, BATCH_LAST, F_2_3, F_4_3, F_2_5, F_3_2, FOURIER, DEPTHWISE,
+    BY_PHASES, by_phases(F_3_2), by_phases(FOURIER),
 )  # fmt: skip
 # Images of a batch from which on its windows are copied with the batch innermost.
 _MANY = 8

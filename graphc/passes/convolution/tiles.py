@@ -24,7 +24,7 @@ from graphc.passes.convolution.algorithm import batch_innermost, batch_outermost
 
 
 class Tiles:
-    """One node's tiles of m places along each axis, for r elements of the filter, so of n = m + r − 1 elements.
+    """One node's tiles: m places, r elements of the filter, so n = m + r − 1 elements along each axis.
 
     There are ``count`` tiles in each phase of a dilation.
     """
@@ -64,14 +64,22 @@ class Tiles:
         return transpose(found, (*outer, *range(x.ndim)))
 
     def to_input(self, parts: Tensor) -> Tensor:
-        """Tiles added up where they lie: (N, C, …)."""
-        parts = reshape(parts, (*self.n, self.channels, *self.tiles))
-        parts = transpose(parts, (*range(self.rank, parts.ndim), *range(self.rank)))
-        whole = apply(
-            FOLD, (parts,), axes=self._tile_axes(), shape=self._lengths(), stride=self.m,
-            dilation=(1,) * self.rank,
-        )  # fmt: skip
-        whole = reshape(whole, (self.channels, *self._extents(), self.batch))
+        """Tiles added up where they lie, one axis after the other: (N, C, …)."""
+        # An axis of one tile has nothing to add.
+        several = [(t,) if t > 1 else () for t in self.count]
+        spans = zip(several, self.phases, strict=True)
+        parts = reshape(parts, (*self.n, self.channels, *[n for t, d in spans for n in (*t, *d)], self.batch))
+        at = self.rank  # behind the channels, with the axes of elements before them
+        for step, n, t, phase in zip(self.m, self._lengths(), several, self.phases, strict=True):
+            behind = (*range(1, parts.ndim), 0)
+            if t:
+                parts = apply(
+                    FOLD, (transpose(parts, behind),), axes=(at,), shape=(n,), stride=(step,), dilation=(1,)
+                )
+            else:
+                parts = transpose(parts, (*behind[:at], 0, *behind[at:-1]))
+            at += len(phase)
+        whole = reshape(parts, (self.channels, *self._extents(), self.batch))
         return batch_outermost(inside(whole, tuple([b for b, _ in self.g.padding]), self.sizes, 1))
 
     def in_filter(self, w: Tensor) -> Tensor:
