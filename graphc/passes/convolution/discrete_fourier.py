@@ -42,7 +42,7 @@ def _halved(n: int, used: int) -> Array:
 
 
 def _paired(numbers: Array) -> Array:
-    """A complex matrix (…, rows, columns) on pairs: rows are (row, pair), columns (pair, column)."""
+    """A complex matrix (…, rows, columns) on pairs: rows (row, pair), columns (pair, column)."""
     by_real = np.stack([numbers.real, numbers.imag], axis=-2)
     by_imaginary = np.stack([-numbers.imag, numbers.real], axis=-2)
     found = np.concatenate([by_real, by_imaginary], axis=-1)
@@ -53,7 +53,7 @@ def _paired(numbers: Array) -> Array:
 def stages(factors: tuple[int, ...], used: tuple[int, ...], split: bool) -> tuple[Array, ...]:
     """A matrix a stage, for axes of so many elements of which the first few are ``used``, the rest zeros.
 
-    With ``split`` two factors are one axis, and the second stage has a matrix for each frequency of the first.
+    With ``split`` two factors are one axis, the second stage with a matrix for each frequency of the first.
     """
     found = [_halved(factors[0], used[0])]
     for n, columns in zip(factors[1:], used[1:], strict=True):

@@ -8,6 +8,7 @@ adjoint; forward and backward share them. A dilated convolution is one of each p
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 import numpy as np
@@ -21,6 +22,9 @@ from graphc.ops.linear_algebra import matmul
 from graphc.ops.shape import constant_pad, reshape, swapaxes, transpose
 from graphc.ops.windows import FOLD, WINDOW
 from graphc.passes.convolution.algorithm import batch_innermost, batch_outermost, inside
+
+# Elements of a tile up to which each is added by itself.
+_SMALL_TILE = 64
 
 
 class Tiles:
@@ -64,7 +68,22 @@ class Tiles:
         return transpose(found, (*outer, *range(x.ndim)))
 
     def to_input(self, parts: Tensor) -> Tensor:
-        """Tiles added up where they lie, one axis after the other: (N, C, …)."""
+        """Tiles added up where they lie: (N, C, …)."""
+        at_once = math.prod(self.n) <= _SMALL_TILE
+        whole = self._added_at_once(parts) if at_once else self._added_by_axes(parts)
+        whole = reshape(whole, (self.channels, *self._extents(), self.batch))
+        return batch_outermost(inside(whole, tuple([b for b, _ in self.g.padding]), self.sizes, 1))
+
+    def _added_at_once(self, parts: Tensor) -> Tensor:
+        parts = reshape(parts, (*self.n, self.channels, *self.tiles))
+        parts = transpose(parts, (*range(self.rank, parts.ndim), *range(self.rank)))
+        return apply(
+            FOLD, (parts,), axes=self._tile_axes(), shape=self._lengths(), stride=self.m,
+            dilation=(1,) * self.rank,
+        )  # fmt: skip
+
+    def _added_by_axes(self, parts: Tensor) -> Tensor:
+        """One axis after the other: n + n additions of many elements instead of n · n of few."""
         # An axis of one tile has nothing to add.
         several = [(t,) if t > 1 else () for t in self.count]
         spans = zip(several, self.phases, strict=True)
@@ -79,8 +98,7 @@ class Tiles:
             else:
                 parts = transpose(parts, (*behind[:at], 0, *behind[at:-1]))
             at += len(phase)
-        whole = reshape(parts, (self.channels, *self._extents(), self.batch))
-        return batch_outermost(inside(whole, tuple([b for b, _ in self.g.padding]), self.sizes, 1))
+        return parts
 
     def in_filter(self, w: Tensor) -> Tensor:
         """w (O, C, …) as (r, r, O, C)."""
