@@ -42,11 +42,12 @@ class Store:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = None if folder is None else folder / "convolution"
+        self._here: dict[str, Seconds] = {}
 
     def read(self, key: Mapping[str, Any]) -> Seconds | None:
         """What is kept under the key, if anything that makes sense."""
         if self._folder is None:
-            return None
+            return self._here.get(_text(key))
         path = self._path(key)
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
@@ -63,6 +64,7 @@ class Store:
     def write(self, key: Mapping[str, Any], seconds: Seconds) -> None:
         """Keep the seconds under the key; a folder that cannot be written to is told of in a warning."""
         if self._folder is None:
+            self._here[_text(key)] = seconds
             return
         text = json.dumps({"format": _FORMAT, "key": key, "seconds": seconds}, indent=1)
         path = self._path(key)
@@ -74,8 +76,11 @@ class Store:
 
     def _path(self, key: Mapping[str, Any]) -> Path:
         assert self._folder is not None
-        text = json.dumps(key, sort_keys=True)
-        return self._folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.json"
+        return self._folder / f"{hashlib.sha256(_text(key).encode()).hexdigest()[:32]}.json"
+
+
+def _text(key: Mapping[str, Any]) -> str:
+    return json.dumps(key, sort_keys=True)
 
 
 def _tell_of(path: Path, reason: str) -> None:
