@@ -6,6 +6,7 @@ of one kind is read from the store, so that a second compilation measures nothin
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,8 +23,11 @@ from graphc.tuning.store import Seconds, Store
 
 # How many times the least estimated cost an algorithm may have to be tried.
 _FAR = 4.0
-# An algorithm is timed for so long, and so often at least.
-_SECONDS, _LEAST = 0.15, 5
+# How many times the least time is no clear difference.
+_NOISE = 1.05
+# An algorithm is timed for so long, and so often at least; one that was so many times slower than the fastest
+# is timed no more after the second time.
+_SECONDS, _LEAST, _SLOW = 0.15, 5, 1.5
 Clock = Callable[[Mapping[str, Call]], Seconds]
 
 
@@ -36,8 +40,10 @@ def least_seconds(calls: Mapping[str, Call]) -> Seconds:
     end = time.perf_counter() + _SECONDS * len(calls)
     rounds = 1
     while rounds < _LEAST or time.perf_counter() < end:
+        slowest = math.inf if rounds == 1 else _SLOW * min(found.values())
         for name, call in calls.items():
-            found[name] = min(found[name], _timed(call))
+            if found[name] <= slowest:
+                found[name] = min(found[name], _timed(call))
         rounds += 1
     return found
 
@@ -58,7 +64,7 @@ class Measured:
     from_cache: bool
 
     def __str__(self) -> str:
-        ranked = sorted(self.seconds, key=self.seconds.__getitem__)
+        ranked = sorted(self.seconds, key=lambda name: (name != self.chosen, self.seconds[name]))
         times = ", ".join(f"{name} {self.seconds[name] * 1e3:.3g} ms" for name in ranked)
         return f"{self.layer}: {times}{' (measured before)' if self.from_cache else ''}"
 
@@ -101,11 +107,11 @@ class Tuner:
                 found[k] = self._measure(layers[k], tried[k], keys[k])
         algorithms = []
         for k, (layer, some, seconds) in enumerate(zip(layers, tried, found, strict=True)):
-            fastest = min(some, key=lambda a: seconds[a.name]) if seconds else some[0]
+            chosen = _fastest(some, seconds) if seconds else some[0]
             if seconds:
-                told = Measured(_described(layer, self._sizes), fastest.name, seconds, k not in missing)
+                told = Measured(_described(layer, self._sizes), chosen.name, seconds, k not in missing)
                 self.measured.append(told)
-            algorithms.append(fastest)
+            algorithms.append(chosen)
         return algorithms
 
     def _key(self, layer: Layer) -> dict[str, Any]:
@@ -137,6 +143,12 @@ def _worth_trying(layer: Layer) -> list[Algorithm]:
     costs = {a: sum(map(a.seconds, layer.problems)) for a in layer.offered}
     ranked = sorted(costs, key=costs.__getitem__)
     return [a for a in ranked if costs[a] <= _FAR * costs[ranked[0]]]
+
+
+def _fastest(tried: Sequence[Algorithm], seconds: Seconds) -> Algorithm:
+    """The algorithm of the least time; that of the least estimated cost where it is as fast but for noise."""
+    fastest = min(tried, key=lambda a: seconds[a.name])
+    return tried[0] if seconds[tried[0].name] <= _NOISE * seconds[fastest.name] else fastest
 
 
 def _described(layer: Layer, sizes: Mapping[str, int]) -> str:

@@ -79,6 +79,17 @@ def test_the_choice_follows_the_times(monkeypatch: pytest.MonkeyPatch, fastest: 
     assert f"convolution by {fastest}" in f.explain()
 
 
+@pytest.mark.parametrize("seconds, chosen", [(1.04, "fourier"), (1.06, "batch_last")])
+def test_the_estimate_decides_between_equals(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, chosen: str
+) -> None:
+    clock = _clocked(monkeypatch, fourier=seconds, batch_last=1.0, winograd_2_5=2.0)
+    x, w = gc.input("x", (64, 32, 12, 12)), gc.input("w", (64, 32, 5, 5))
+    f = gc.compile(gc.nn.conv2d(x, w), [x, w], tune=True)
+    assert clock.asked[0][0] == "fourier" and _chosen(f) == [chosen]
+    assert f": {chosen} 1" in str(f.stats["tuned"][0])
+
+
 def test_values_agree_with_those_of_the_choice_by_cost(monkeypatch: pytest.MonkeyPatch) -> None:
     """Six convolutions one after the other, each within 1e-5 of the largest result."""
     arrays = _arrays(19)
@@ -211,6 +222,17 @@ def test_the_real_clock_ranks_by_time() -> None:
     calls = {"short": lambda: sum(range(100)), "long": lambda: sum(range(100_000))}
     seconds = tuner.least_seconds(calls)
     assert 0 < seconds["short"] < seconds["long"]
+
+
+def test_what_is_slow_is_timed_twice_only() -> None:
+    counts = {"short": 0, "long": 0}
+
+    def call(name: str, terms: int) -> None:
+        counts[name] += 1
+        sum(range(terms))
+
+    tuner.least_seconds({"short": lambda: call("short", 100), "long": lambda: call("long", 1_000_000)})
+    assert counts["long"] == 3 < counts["short"]  # the first call is not timed
 
 
 def test_a_bar_is_shown_on_request(capsys: pytest.CaptureFixture[str]) -> None:
