@@ -42,7 +42,7 @@ def _processor() -> str:
 @cache
 def _blas() -> str:
     """Name and version of NumPy's BLAS, and the kernels that it runs here."""
-    built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    built = np.show_config(mode="dicts").get("Build Dependencies", {}).get("blas", {})
     libraries = [lib for lib in ThreadpoolController().lib_controllers if lib.user_api == "blas"]
     # Other packages may bring a BLAS of their own; NumPy's wheels keep theirs beside them.
     libraries.sort(key=lambda lib: "numpy" not in lib.filepath)

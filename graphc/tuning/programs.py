@@ -39,7 +39,7 @@ class Program:
     """
 
     def __init__(self, nodes: Sequence[Tensor], sizes: Mapping[str, int], innermost: bool) -> None:
-        self._inputs: dict[tuple[str, Shape], Tensor] = {}
+        self._inputs: dict[tuple[str, Shape, str], Tensor] = {}
         self._innermost = innermost
         self._nodes = [self._alone(node, sizes) for node in nodes]
 
@@ -53,10 +53,11 @@ class Program:
 
     def _input(self, name: str, shape: Shape, like: Tensor) -> Tensor:
         laid_out = self._innermost and name != "w"
-        if (name, shape) not in self._inputs:
+        key = (name, shape, like.dtype.name)
+        if key not in self._inputs:
             stored = (*shape[1:], shape[0]) if laid_out else shape
-            self._inputs[name, shape] = declare(f"{name}{len(self._inputs)}", stored, like.dtype.name)
-        found = self._inputs[name, shape]
+            self._inputs[key] = declare(f"{name}{len(self._inputs)}", stored, like.dtype.name)
+        found = self._inputs[key]
         return batch_outermost(found) if laid_out else found
 
     def call(self, algorithm: Algorithm, build: Build) -> Call:

@@ -116,13 +116,12 @@ class Tuner:
 
     def _key(self, layer: Layer) -> dict[str, Any]:
         """All that the times of a layer depend on, in the types of JSON."""
-        sizes = [
-            {"op": node.op.name, "inputs": [list(known(i.shape, self._sizes)) for i in node.inputs]}
-            | {k: known(v, self._sizes) for k, v in node.attrs.items()}
-            for node in layer.problems.values()
-        ]
-        dtype = next(iter(layer.problems.values())).dtype.name
-        return {**self._common, "dtype": dtype, "convolutions": sorted(sizes, key=lambda s: s["op"])}
+        found = []
+        for node in layer.problems.values():
+            operands = [[i.dtype.name, known(i.shape, self._sizes)] for i in node.inputs]
+            attrs = {k: known(v, self._sizes) for k, v in node.attrs.items()}
+            found.append({"op": node.op.name, "operands": operands, **attrs})
+        return {**self._common, "convolutions": sorted(found, key=lambda c: c["op"])}
 
     def _read(self, key: Mapping[str, Any], tried: Sequence[Algorithm]) -> Seconds | None:
         seconds = self._store.read(key)
