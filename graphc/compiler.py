@@ -21,13 +21,15 @@ from graphc.ir.origin import user_location
 from graphc.ir.structure import flatten
 from graphc.ir.tensor import Tensor
 from graphc.ir.verifier import Verifier
-from graphc.passes.pipelines import PIPELINES, TILED, run
+from graphc.passes.convolution import ConvolutionLowering
+from graphc.passes.pipelines import PIPELINES, TILED, replaced, run
 from graphc.passes.report import explain
 from graphc.rewrite.cost import work
 from graphc.runtime.entry import Argument
 from graphc.runtime.function import Compiled, Function
 from graphc.runtime.parameters import Parameters
 from graphc.signature import check_signature, output_labels
+from graphc.tuning import Store, Tuner, cache_folder, machine
 
 
 def compile(
@@ -41,6 +43,7 @@ def compile(
     threads: int | None = None,
     memory_budget: int | None = None,
     sizes: Mapping[str, int] | None = None,
+    tune: bool = False,
     debug: str | None = None,
 ) -> Function:
     """Compile a graph to a function of NumPy arrays.
@@ -53,8 +56,12 @@ def compile(
     (None: ``GRAPHC_THREADS``, else all processors); with "default" and "fast" it does not change a bit of
     the result. ``memory_budget`` is how many bytes the buffers of a call may take, all threads' too, not
     counting arguments, parameters and results: values are then computed again where that saves memory.
-    ``sizes`` are the symbolic sizes at which memory is counted (64 for one not given). ``debug="nan"``
-    stops where the first NaN appears, "inf" also at infinities.
+    ``sizes`` are the symbolic sizes at which memory is counted (64 for one not given). ``tune=True``
+    chooses the algorithm of each convolution by measurement instead of by estimated cost: small programs of
+    these sizes are timed on this machine, which takes seconds the first time and is kept in the user's cache
+    (moved by ``GRAPHC_CACHE``, not kept if that is "off"); ``f.stats["tuned"]`` tells what was measured.
+    With "none" and "exact" there is one algorithm, and nothing to measure. ``debug="nan"`` stops where the
+    first NaN appears, "inf" also at infinities.
 
     Raises GraphError where the declaration does not hold together: an input missing or not needed,
     two of one name, a size that no input fixes, an update of the wrong type; and where no plan fits into
@@ -81,7 +88,11 @@ def compile(
     verifier = Verifier()
     verifier.verify(declared, "declaration")
     clock.lap("verify")
-    graph, records = run(declared, PIPELINES[optimize], verifier)
+    passes, tuner = PIPELINES[optimize], None
+    if tune:
+        tuner = _tuner(optimize, threads, sizes or {})
+        passes = replaced(passes, ConvolutionLowering(tuner))
+    graph, records = run(declared, passes, verifier)
     clock.lap("passes")
     places = {n: k for k, n in enumerate(n for n in declared.nodes if n.op.family == "random")}
     tiled = debug is None and optimize in TILED
@@ -115,6 +126,7 @@ def compile(
         "operations": done.operations,
         "bytes": done.bytes,
         "estimated seconds": done.seconds,
+        "tuned": tuple(tuner.measured) if tuner else (),
         "seconds": clock.seconds,
     }
     compiled = Compiled(
@@ -140,6 +152,18 @@ def compile(
     function = Function(compiled, store)
     clock.lap("load")
     return function
+
+
+def _tuner(optimize: str, threads: int | None, sizes: Mapping[str, int]) -> Tuner:
+    """The choice of convolutions by measurement, of programs compiled as this one is."""
+    used = _thread_count(threads) or processors()
+    return Tuner(
+        sizes,
+        machine(used),
+        {"optimize": optimize},
+        lambda outputs, inputs: compile(list(outputs), inputs, optimize=optimize, threads=used),
+        Store(cache_folder()),
+    )
 
 
 def _symbolic_sizes(nodes: Iterable[Tensor]) -> tuple[Dim, ...]:

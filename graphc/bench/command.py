@@ -18,7 +18,7 @@ from graphc.bench.depth import depth_rows
 from graphc.bench.engines import engine_rows
 from graphc.bench.memory import Peak, peak_of
 from graphc.bench.network import compile_seconds, steady_bytes, step_rows
-from graphc.bench.peers import GRAPHC, NUMPY, PEERS, PYTORCH, Peer, installed_peers
+from graphc.bench.peers import GRAPHC, NUMPY, PEERS, PYTORCH, TUNED, Peer, installed_peers
 from graphc.bench.plot import plot
 from graphc.bench.report import Report
 from graphc.bench.runner import Result, checked_small, measured
@@ -79,6 +79,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--ablation", action="store_true", help="time the workloads without each pass of the compiler"
     )
+    parser.add_argument(
+        "--tune", action="store_true",
+        help="also graphc with the algorithms of convolutions by measurement, as one more peer",
+    )  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file too")
     parser.add_argument(
         "--plot", type=Path, metavar="FILE", help="draw the ratios to a file (.png, .svg, .pdf)"
@@ -97,6 +101,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     peers = installed_peers() if options.peers is None else options.peers
     if options.smoke:  # what is at hand is the check: it compiles nothing
         peers = [p for p in installed_peers() if p in (PYTORCH, NUMPY) or p in peers]
+    if options.tune:
+        peers = [TUNED, *peers]
     results: list[Result] = []
     with threadpool_limits(options.threads, "blas"):
         report.environment(options.threads, peers, options.clock)

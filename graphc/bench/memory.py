@@ -11,7 +11,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from graphc.bench.peers import GRAPHC, PEERS, Peer
+from graphc.bench.peers import GRAPHC, PEERS, TUNED, Peer
 from graphc.bench.workload import Workload
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -44,7 +44,7 @@ def child() -> None:
 
     name, peer_name, threads, steps, size = sys.argv[1:]
     workload = WORKLOADS[name]
-    peer = next(p for p in (GRAPHC, *PEERS) if p.name == peer_name)
+    peer = next(p for p in (GRAPHC, TUNED, *PEERS) if p.name == peer_name)
     with threadpool_limits(int(threads), "blas"):
         peer.limit(int(threads))
         data = workload.data(size == "small")

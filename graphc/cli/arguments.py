@@ -71,9 +71,11 @@ def parser() -> argparse.ArgumentParser:
     compile_.add_argument(
         "-o", "--out", metavar="FILE", help="write a standalone file (default: print the source)"
     )
+    _with_tune(compile_)
     compile_.set_defaults(run=commands.compile_)
 
     explain = _with_target(choices, "explain", "show each compiler pass: nodes before and after, rules fired")
+    _with_tune(explain)
     explain.set_defaults(run=commands.explain)
 
     bench = choices.add_parser("bench", help="measure the compiler on this machine", add_help=False)
@@ -88,6 +90,13 @@ def _with_target(
     command = choices.add_parser(name, help=help_)
     command.add_argument("target", metavar="FILE:NAME", help=_TARGET)
     return command
+
+
+def _with_tune(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--tune", action="store_true",
+        help="choose the algorithms of convolutions by measuring them (kept in the user's cache)",
+    )  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:

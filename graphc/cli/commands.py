@@ -98,7 +98,7 @@ def _compare(y: Tensor, wrt: list[Tensor], arguments: argparse.Namespace) -> int
 
 def compile_(arguments: argparse.Namespace) -> int:
     """Print the generated source, or write the standalone file."""
-    function = load(arguments.target).compiled()
+    function = load(arguments.target).compiled(arguments.tune)
     if arguments.out:
         function.save(arguments.out)
         print(arguments.out)
@@ -111,7 +111,7 @@ def compile_(arguments: argparse.Namespace) -> int:
 
 def explain(arguments: argparse.Namespace) -> int:
     """Print what each pass of the compiler did."""
-    print(load(arguments.target).compiled().explain())
+    print(load(arguments.target).compiled(arguments.tune).explain())
     return 0
 
 

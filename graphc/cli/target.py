@@ -51,9 +51,16 @@ class Target:
         """The inputs that the tensors need, in order of first use."""
         return [n for n in topological_order(self.outputs.values()) if n.op.name == "input"]
 
-    def compiled(self) -> Function:
-        """The function of this name, or the tensors compiled."""
-        return self.value if isinstance(self.value, Function) else compile(self.value, self.inputs)
+    def compiled(self, tune: bool = False) -> Function:
+        """The function of this name, or the tensors compiled, with ``tune`` by measurement."""
+        if not isinstance(self.value, Function):
+            return compile(self.value, self.inputs, tune=tune)
+        if tune:
+            raise TargetError(
+                f"{self.name!r} is compiled already, so that --tune comes too late; "
+                "compile it with tune=True, or name the tensors it is made of"
+            )
+        return self.value
 
 
 def load(target: str) -> Target:

@@ -39,6 +39,10 @@ class LoopBodies:
         behind = None if self.behind is None or self.behind.name == name else self.behind
         return LoopBodies(kept, behind)
 
+    def replaced(self, step: _Pass) -> LoopBodies:
+        """The same, with another pass in the place of that of its name."""
+        return LoopBodies([step if old.name == step.name else old for old in self.passes[:-1]], self.behind)
+
     def __call__(self, graph: Graph, fired: Counter[str] | None = None) -> Graph:
         counts: Counter[str] = Counter() if fired is None else fired
         if all(node.op is not SCAN for node in graph.nodes):

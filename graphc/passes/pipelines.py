@@ -140,6 +140,12 @@ def without(passes: Sequence[Pass], name: str) -> tuple[Pass, ...]:
     return tuple(step.without(name) if isinstance(step, LoopBodies) else step for step in kept)
 
 
+def replaced(passes: Sequence[Pass], step: Pass) -> tuple[Pass, ...]:
+    """The passes with another in the place of those of its name, in the bodies of loops too."""
+    found = (step if old.name == step.name else old for old in passes)
+    return tuple(old.replaced(step) if isinstance(old, LoopBodies) else old for old in found)
+
+
 @dataclass(frozen=True, eq=False)
 class PassRecord:
     """What one pass did."""

@@ -23,6 +23,7 @@ def explain(records: Sequence[PassRecord], stats: Mapping[str, Any]) -> str:
         if max(before, after) <= _LONGEST:
             parts += _difference(record)
     seconds = ", ".join(f"{stage} {value * 1e3:.1f}" for stage, value in stats["seconds"].items())
+    parts += [f"== measured: {layer}" for layer in stats["tuned"]]
     tiles = f", {stats['regions']} of them regions in tiles" if stats["regions"] else ""
     parts.append(f"== {stats['steps']} steps{tiles}, in {stats['planned_bytes']:,} bytes; ms: {seconds}")
     return "\n".join(parts)

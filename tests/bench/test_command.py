@@ -63,6 +63,18 @@ def test_timed_run_with_a_peer_and_memory(tmp_path, capsys, small, monkeypatch):
     assert "steady, MiB" in capsys.readouterr().out
 
 
+def test_a_run_beside_itself_with_convolutions_by_measurement(tmp_path, small, monkeypatch):
+    monkeypatch.setenv("GRAPHC_CACHE", str(tmp_path / "cache"))
+    file = tmp_path / "figures.json"
+    words = ["--tune", "--work", "dilated", "--seconds", "0.02", "--json", str(file)]
+    assert command.main(words) == 0
+    figures = json.loads(file.read_text(encoding="utf-8"))
+    measured = figures["workloads"]["dilated"]
+    assert list(measured["peers"]) == ["graphc", "graphc tuned"]
+    assert measured["graphc_to_fastest_peer"] is None  # it is no other library
+    assert list((tmp_path / "cache").rglob("*.json"))
+
+
 def test_a_peer_that_differs_is_an_exit_code(small, monkeypatch, capsys):
     def prepare(workload, data, rate):
         return lambda: [np.zeros(())] * (1 + len(workload.wrt))

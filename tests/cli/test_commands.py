@@ -139,6 +139,26 @@ def test_compile_prints_source_that_python_accepts(network: str, capsys: pytest.
     compile(capsys.readouterr().out, "<source>", "exec")
 
 
+def test_compile_and_explain_by_measurement(
+    network: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRAPHC_CACHE", str(tmp_path / "cache"))
+    declared = """
+import graphc as gc
+
+image, filters = gc.input("image", (8, 2, 8, 8)), gc.input("filters", (2, 2, 3, 3))
+features = gc.nn.conv2d(image, filters)
+"""
+    Path("filtering.py").write_text(declared, encoding="utf-8")
+    assert main(["compile", "filtering.py:features", "--tune"]) == 0
+    assert "np.matmul" in capsys.readouterr().out
+    assert list((tmp_path / "cache").rglob("*.json"))
+    assert main(["explain", "filtering.py:features", "--tune"]) == 0
+    assert "== measured: convolution of 8×2×8×8 with 2×2×3×3: " in capsys.readouterr().out
+    assert main(["compile", f"{network}:function", "--tune"]) == 2
+    assert "--tune comes too late" in capsys.readouterr().err
+
+
 def test_compile_writes_a_standalone_file(network: str) -> None:
     assert main(["compile", f"{network}:loss", "-o", "alone.py"]) == 0
     assert Path("alone.py").is_file()

@@ -47,6 +47,7 @@ def named(page: Path) -> str:
 def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The blocks of a page are one program, in order."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GRAPHC_CACHE", str(tmp_path / "cache"))
     if "graphc[plot]" in page.read_text(encoding="utf-8"):
         pytest.importorskip("matplotlib")
     names: dict[str, object] = {"__name__": "snippet"}

@@ -8,7 +8,7 @@ from graphc.bench.peers.autograd import AUTOGRAD
 from graphc.bench.peers.casadi import CASADI
 from graphc.bench.peers.jax import JAX
 from graphc.bench.peers.numpy import NUMPY
-from graphc.bench.peers.own import GRAPHC, planned_bytes
+from graphc.bench.peers.own import GRAPHC, TUNED, planned_bytes
 from graphc.bench.peers.peer import Peer, Step, arrays_of
 from graphc.bench.peers.pytensor import PYTENSOR
 from graphc.bench.peers.pytorch import PYTORCH, TORCH_COMPILE
@@ -18,6 +18,7 @@ __all__ = [
     "NUMPY",
     "PEERS",
     "PYTORCH",
+    "TUNED",
     "Peer",
     "Step",
     "arrays_of",

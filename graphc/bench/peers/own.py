@@ -22,6 +22,11 @@ def prepare(workload: Workload, data: Data, rate: float | None) -> Step:
     return partial(gc.compile(*declared(workload, data, rate)), *numbers_of(data).values())
 
 
+def _prepare_tuned(workload: Workload, data: Data, rate: float | None) -> Step:
+    function = gc.compile(*declared(workload, data, rate), tune=True)
+    return partial(function, *numbers_of(data).values())
+
+
 def planned_bytes(step: Step) -> int:
     """The bytes that graphc planned for the buffers of a step it prepared."""
     assert isinstance(step, partial)
@@ -31,3 +36,5 @@ def planned_bytes(step: Step) -> int:
 
 
 GRAPHC = Peer("graphc", "graphc", "graphc", prepare)
+# The same with convolutions by measurement instead of by cost.
+TUNED = Peer("graphc tuned", "graphc", "graphc", _prepare_tuned)

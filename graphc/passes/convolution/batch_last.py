@@ -102,7 +102,9 @@ def _columns(x: Tensor, elements: Shape, places: Shape, g: Geometry) -> Tensor:
 def _seconds(p: Problem) -> float:
     places = math.prod(p.places)
     run = p.batch * (p.places[-1] if p.stride[-1] == 1 else 1)
-    copied = p.batch * p.groups * p.depth * places
+    # A pointwise convolution has no windows to copy.
+    pointwise = math.prod(p.elements) * math.prod(p.stride) == 1
+    copied = 0 if pointwise else p.batch * p.groups * p.depth * places
     rows, columns = p.results // p.groups, places * p.batch
     if p.kind == "convolution":
         product = product_seconds(rows, p.depth, columns, p.itemsize, p.groups)

@@ -1,9 +1,6 @@
 """Winograd's minimal filtering F(m, r): tiles of m places along each axis by fewer multiplications.
 
-The trilinear form of convolution is written in transformed tiles: with V = Bᵀ x, U = G w and Y = A u for
-each tile, the form is Σ U V Y, element by element of the tile, summed over channels. So each of the three ops
-is one product of the other two's transforms, transformed back; forward and backward share them. A dilated
-convolution is one of each phase, side by side.
+V = Bᵀ x, U = G w and Y = A u of each tile, with matrices for windows of several axes.
 
 Rounding, as the largest error over the largest result: in float32 at most 2e-6 for F(2, 3) and F(3, 2), 1e-5
 for F(4, 3) and F(2, 5); in float64 5e-14. What is not finite spreads over its tile. Masks, whose zeros must
@@ -14,49 +11,61 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
+from graphc.ir.dimension import Dim, same
 from graphc.ir.tensor import Tensor
-from graphc.ops.convolution import CONVOLUTION, FILTER_GRADIENT, Geometry, trilinear_shapes
+from graphc.ops.convolution import trilinear_shapes
 from graphc.ops.linear_algebra import matmul
-from graphc.ops.shape import swapaxes
-from graphc.passes.convolution.algorithm import Algorithm
+from graphc.ops.shape import quotient, reshape
+from graphc.ops.sources import constant
+from graphc.passes.convolution.algorithm import Algorithm, groups_axis
+from graphc.passes.convolution.cook_toom import Array, kronecker
 from graphc.passes.convolution.cost import Problem, copy_seconds, product_seconds, ufunc_seconds
-from graphc.passes.convolution.winograd_tiles import Tiles
+from graphc.passes.convolution.tiles import Tiles, fits_tiles, lowered_by
 
 # Elements of a tile up to which its transform, a product with a square matrix of so many rows, can pay.
 _LARGEST_TILE = 64
 
 
-def _lowered(node: Tensor, m: int, r: int) -> Tensor:
-    tiles = Tiles(node, m, r)
-    first, second = node.inputs
-    if node.op is CONVOLUTION:
-        return tiles.to_output(matmul(tiles.of_filter(second), tiles.of_input(first)))
-    if node.op is FILTER_GRADIENT:
-        return tiles.to_filter(matmul(tiles.of_output(second), swapaxes(tiles.of_input(first), -1, -2)))
-    return tiles.to_input(matmul(swapaxes(tiles.of_filter(second), -1, -2), tiles.of_output(first)))
+class _Winograd:
+    """One node's transforms, each one product with a Kronecker matrix."""
+
+    def __init__(self, node: Tensor, m: int) -> None:
+        self._tiles = t = Tiles(node, (m,) * (node.ndim - 2))
+        self._a_t, self._g, self._b_t = kronecker(m, t.r[0], t.rank)
+
+    def _times(self, matrix: Array, x: Tensor) -> Tensor:
+        """matrix @ x, with all but the first axes of x as one."""
+        return matmul(constant(matrix.astype(self._tiles.dtype)), reshape(x, (matrix.shape[1], -1)))
+
+    def _grouped(self, x: Tensor, channels: Dim) -> Tensor:
+        """(F, channels · …) as (F, G, channels / G, …)."""
+        each = quotient(channels, self._tiles.g.groups)
+        assert each is not None
+        return reshape(x, (x.shape[0], *groups_axis(self._tiles.g), each, -1))
+
+    def of_input(self, x: Tensor) -> Tensor:
+        return self._grouped(self._times(self._b_t, self._tiles.in_input(x)), self._tiles.channels)
+
+    def back_to_input(self, v: Tensor) -> Tensor:
+        return self._tiles.to_input(self._times(self._b_t.T, v))
+
+    def of_filter(self, w: Tensor) -> Tensor:
+        return self._grouped(self._times(self._g, self._tiles.in_filter(w)), self._tiles.results)
+
+    def back_to_filter(self, u: Tensor) -> Tensor:
+        return self._tiles.to_filter(self._times(self._g.T, u))
+
+    def of_output(self, u: Tensor) -> Tensor:
+        return self._grouped(self._times(self._a_t.T, self._tiles.in_output(u)), self._tiles.results)
+
+    def back_to_output(self, y: Tensor) -> Tensor:
+        return self._tiles.to_output(self._times(self._a_t, y))
 
 
 def _fits(node: Tensor, m: int, r: int) -> bool:
-    x, w, u = trilinear_shapes(node)
-    g = Geometry.of(node.attrs)
-    spatial = (*x[2:], *u[2:], *(n for side in g.padding for n in side))
-    return (
-        node.dtype in (np.float32, np.float64)
-        and (m + r - 1) ** len(g.stride) <= _LARGEST_TILE
-        and all(isinstance(n, int) for n in (*spatial, *w, g.groups))
-        and all(k == r for k in w[2:])
-        and all(s == 1 for s in g.stride)
-        and not any(_is_mask(i) for i in node.inputs)
-    )
-
-
-def _is_mask(x: Tensor) -> bool:
-    """Whether x counts something: numbers made of truth values or integers, whose zeros mean zero."""
-    while x.op.family == "shape":
-        x = x.inputs[0]
-    return x.op.name == "astype" and x.inputs[0].dtype.kind in "biu"
+    elements = trilinear_shapes(node)[1][2:]
+    small = (m + r - 1) ** len(elements) <= _LARGEST_TILE
+    return small and all(same(k, r) for k in elements) and fits_tiles(node)
 
 
 def _seconds(p: Problem, m: int, r: int) -> float:
@@ -87,7 +96,7 @@ def winograd(m: int, r: int) -> Algorithm:
     return Algorithm(
         f"winograd_{m}_{r}",
         lambda node: _fits(node, m, r),
-        lambda node: _lowered(node, m, r),
+        lambda node: lowered_by(_Winograd(node, m), node),
         lambda problem: _seconds(problem, m, r),
     )
 

@@ -45,6 +45,18 @@ class Configuration:
         return rng.standard_normal(self.x).astype(dtype), rng.standard_normal(self.w).astype(dtype)
 
 
+def long_filters() -> list[Configuration]:
+    """Filters of many elements along few axes: one tile or many, in two factors, in phases."""
+    around = ((3, 2),)
+    return [
+        Configuration((2, 3, 300), (4, 3, 70), (1,), around, (1,), 1),
+        Configuration((9, 2, 700), (2, 2, 200), (1,), around, (2,), 1),
+        Configuration((1, 4, 1500), (2, 2, 33), (1,), around, (1,), 2),
+        Configuration((3, 4, 25, 70), (4, 1, 3, 20), (1, 1), around * 2, (2, 1), 4),
+        Configuration((2, 1, 600), (1, 1, 600), (1,), ((0, 0),), (1,), 1),
+    ]
+
+
 def drawn(
     seed: int, count: int, sizes: tuple[int, ...] = (), depthwise: bool = False, phases: int | None = None
 ) -> list[Configuration]:

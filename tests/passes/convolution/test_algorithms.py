@@ -16,7 +16,7 @@ from graphc.passes.convolution.algorithm import Algorithm
 from graphc.passes.lowering import Lowering
 from graphc.passes.pipelines import run
 from graphc.passes.transposes import Transposes
-from tests.passes.convolution.configurations import Configuration, drawn
+from tests.passes.convolution.configurations import Configuration, drawn, long_filters
 
 torch = pytest.importorskip("torch")
 
@@ -32,6 +32,8 @@ CASES = {
     "winograd_3_2": drawn(7, 25, (2,)),
     "batch_last_by_phases": drawn(8, 25, phases=0),
     "winograd_3_2_by_phases": drawn(9, 25, phases=2),
+    "fourier": [*long_filters(), *drawn(10, 20, (4,)), *drawn(11, 10, (5,))],
+    "fourier_by_phases": drawn(12, 25, phases=4),
 }
 
 
@@ -148,17 +150,23 @@ def test_sizes_that_are_known_at_the_call(stride: int) -> None:
             _close(ours, theirs.detach().numpy(), 1e-12)
 
 
-# The largest error over the largest result, as stated in ``winograd``.
-BOUNDS = {"winograd_2_3": 2e-6, "winograd_4_3": 1e-5, "winograd_2_5": 1e-5, "winograd_3_2": 2e-6}
+# The largest error over the largest result, as stated in ``winograd`` and ``fourier``; of filters of a size.
+BOUNDS = {
+    ("winograd_2_3", 3): 2e-6,
+    ("winograd_4_3", 3): 1e-5,
+    ("winograd_2_5", 5): 1e-5,
+    ("winograd_3_2", 2): 2e-6,
+    ("fourier", 5): 2e-6,
+    ("fourier", 13): 2e-6,
+}
 
 
 @pytest.mark.parametrize("channels", [1, 16, 128])
-@pytest.mark.parametrize("name", BOUNDS)
-def test_the_rounding_of_winograd(name: str, channels: int) -> None:
+@pytest.mark.parametrize("name, size", BOUNDS)
+def test_the_rounding_of_transformed_tiles(name: str, size: int, channels: int) -> None:
     """Normal data; the truth is PyTorch in float64."""
-    size = int(name[-1])
     case = Configuration((4, channels, 17, 16), (8, channels, size, size), (1, 1), ((1, 1),) * 2, (1, 1), 1)
-    for dtype, bound in (("float32", BOUNDS[name]), ("float64", 5e-14)):
+    for dtype, bound in (("float32", BOUNDS[name, size]), ("float64", 5e-14)):
         x, w = case.arrays(dtype)
         inputs = [gc.input("x", x.shape, dtype), gc.input("w", w.shape, dtype)]
         y = case.ours(*inputs)
@@ -185,6 +193,9 @@ def test_masks_are_not_filtered() -> None:
     y = gc.nn.conv2d(gc.not_equal(x, 0).astype("float32"), w, padding=1)
     assert ALGORITHMS["winograd_4_3"].fits(gc.nn.conv2d(x, w, padding=1))
     assert not ALGORITHMS["winograd_4_3"].fits(y)
+    large = gc.input("large", (32, 32, 5, 5))
+    assert ALGORITHMS["fourier"].fits(gc.nn.conv2d(x, large))
+    assert not ALGORITHMS["fourier"].fits(gc.nn.conv2d(gc.not_equal(x, 0).astype("float32"), large))
     pair = gc.input("pair", (32, 32, 4, 4))
     by_phases = ALGORITHMS["winograd_3_2_by_phases"]
     assert by_phases.fits(gc.nn.conv2d(x, pair, stride=2))
