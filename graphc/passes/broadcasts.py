@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from graphc.ir.build import apply, rebuilt
+from graphc.ir.build import apply, carried_over
 from graphc.ir.dimension import same_shape
 from graphc.ir.graph import Graph
 from graphc.ir.origin import inheriting
@@ -29,7 +29,7 @@ class Broadcasts:
     def __call__(self, graph: Graph, fired: Counter[str] | None = None) -> Graph:
         new: dict[Tensor, Tensor] = {}
         for node in graph.nodes:
-            value = rebuilt(node, tuple([new[i] for i in node.inputs]))
+            value = carried_over(node, new)
             if node.op.family == "elementwise" and any(i.op.name == "broadcast_to" for i in value.inputs):
                 if fired is not None:
                     fired["broadcast later"] += 1

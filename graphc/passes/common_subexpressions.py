@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphc.ir.body import Body
-from graphc.ir.build import rebuilt, with_origins
+from graphc.ir.build import carried_over, rebuilt, with_origins
 from graphc.ir.dimension import same_shape
 from graphc.ir.graph import Graph
 from graphc.ir.origin import merged_origins
@@ -70,7 +70,7 @@ class CommonSubexpressions:
         also: dict[Tensor, list[Tensor]] = {}
         copies: dict[Tensor, Tensor] = {}
         for node in graph.nodes:
-            value = rebuilt(node, tuple([new[i] for i in node.inputs]))
+            value = carried_over(node, new)
             if value.op.name == "reshape" and value.inputs[0].op.name in _OUT_OF_ORDER:
                 copy = copies.setdefault(value.inputs[0], value)
                 if copy is not value and not same_shape(copy.shape, value.shape):
@@ -92,7 +92,7 @@ def _with_all_origins(graph: Graph, also: dict[Tensor, list[Tensor]]) -> Graph:
     """Nodes that others were merged into say so: they come from all those places."""
     new: dict[Tensor, Tensor] = {}
     for node in graph.nodes:
-        value = rebuilt(node, tuple([new[i] for i in node.inputs]))
+        value = carried_over(node, new)
         if node in also:
             origins = merged_origins(value.origins, *(m.origins for m in also[node]))
             if origins != value.origins:

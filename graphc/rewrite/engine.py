@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from graphc.errors import GraphError
-from graphc.ir.build import rebuilt
+from graphc.ir.build import carried_over
 from graphc.ir.dimension import broadcast_shapes, same_shape
 from graphc.ir.graph import Graph
 from graphc.ir.origin import inheriting
@@ -55,7 +55,7 @@ class Rewriting:
     def _sweep(self, graph: Graph, counts: Counter[str], settled: set[Tensor]) -> Graph:
         new: dict[Tensor, Tensor] = {}
         for node in graph.nodes:
-            value = rebuilt(node, tuple([new[i] for i in node.inputs]))
+            value = carried_over(node, new)
             for _ in range(_MOST_AT_A_NODE):
                 replacement = None if value in settled else self._replacement(value, counts)
                 if replacement is None:
