@@ -34,6 +34,7 @@ class Rewriting:
         # Rules by the op they rewrite and by the op one of its operands must have, where they demand one.
         self._free: dict[str, list[int]] = {}
         self._demanding: dict[tuple[str, str], list[int]] = {}
+        self._known: dict[tuple[str, frozenset[str]], list[Rule]] = {}
         for number, rule in enumerate(self.rules):
             assert isinstance(rule.left, Call), f"{rule.name}: a rule rewrites an op"
             demanded = _demanded(rule.left)
@@ -67,11 +68,14 @@ class Rewriting:
 
     def _candidates(self, node: Tensor) -> list[Rule]:
         """The rules that can match, in their order."""
-        name = node.op.name
-        numbers = set(self._free.get(name, ()))
-        for operand in node.inputs:
-            numbers.update(self._demanding.get((name, operand.op.name), ()))
-        return [self.rules[k] for k in sorted(numbers)]
+        name, operands = key = (node.op.name, frozenset([i.op.name for i in node.inputs]))
+        found = self._known.get(key)
+        if found is None:
+            numbers = set(self._free.get(name, ()))
+            for operand in operands:
+                numbers.update(self._demanding.get((name, operand), ()))
+            found = self._known[key] = [self.rules[k] for k in sorted(numbers)]
+        return found
 
     def _replacement(self, node: Tensor, counts: Counter[str]) -> Tensor | None:
         for rule in self._candidates(node):
