@@ -39,8 +39,11 @@ def rebuilt(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor:
 
 def carried_over(node: Tensor, new: Mapping[Tensor, Tensor]) -> Tensor:
     """The node over what its inputs have become: what most passes do to a node they leave alone."""
-    inputs = node.inputs
-    return rebuilt(node, tuple(map(new.__getitem__, inputs))) if inputs else node
+    old = node.inputs
+    if not old:
+        return node
+    inputs = tuple(map(new.__getitem__, old))
+    return node if all(map(is_, old, inputs)) else rebuilt(node, inputs)
 
 
 def with_origins(node: Tensor, origins: tuple[Any, ...]) -> Tensor:

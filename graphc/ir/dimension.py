@@ -26,6 +26,8 @@ def symbol(name: str) -> sympy.Symbol:
 
 def as_dim(value: object) -> Dim:
     """One size from what a user writes: an integer, a name, or an expression of named sizes."""
+    if type(value) is int and value >= 0:
+        return value
     if isinstance(value, str):
         if not value:
             raise ShapeError("a symbolic dimension needs a name, but '' was given", remedy='write e.g. "N"')

@@ -23,9 +23,7 @@ class Verifier:
     def verify(self, graph: Graph, stage: str = "graph") -> None:
         """Raise GraphError naming the stage and the first unsound node."""
         sound, known = self._sound, self._with
-        for node in graph.nodes:
-            if node in sound:
-                continue
+        for node in [n for n in graph.nodes if n not in sound]:
             like = known.get(id(node.attrs))
             if like is None or not _of_the_same_types(node, like):
                 self._check(node, stage)
@@ -34,8 +32,8 @@ class Verifier:
                 known[id(node.attrs)] = node
             sound.add(node)
         inputs = set(graph.inputs)
-        for node in graph.nodes:
-            if node.op.name == "input" and node not in inputs:
+        for node in [n for n in graph.nodes if not n.inputs and n.op.name == "input"]:
+            if node not in inputs:
                 raise GraphError(
                     f"input {node.name!r} is used but not among the graph's inputs",
                     op=stage,

@@ -27,6 +27,8 @@ class Broadcasts:
     name = "broadcasts"
 
     def __call__(self, graph: Graph, fired: Counter[str] | None = None) -> Graph:
+        if "broadcast_to" not in graph.op_names:
+            return graph
         new: dict[Tensor, Tensor] = {}
         for node in graph.nodes:
             value = carried_over(node, new)

@@ -227,6 +227,8 @@ class Transposes:
     name = "transposes"
 
     def __call__(self, graph: Graph, fired: Counter[str] | None = None) -> Graph:
+        if "transpose" not in graph.op_names:
+            return graph
         mover = _Mover(graph)
         after = mover.run()
         if fired is not None:
