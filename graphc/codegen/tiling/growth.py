@@ -41,9 +41,10 @@ def grown(order: Sequence[Tensor], seed: Tensor, part: Part, rows: Dim, begin: i
     It ends where many nodes in a row are none of it. None before ``begin`` is the seed or reads it.
     """
     region = Growth(rows)
-    split, summed, after = region.split, region.summed, region.after
+    split, summed = region.split, region.summed
     parts = {} if seed.inputs else {seed: part}  # of the members, and of a source that it begins at
     behind: set[Tensor] = set()  # what no member may read: sums, and the nodes after
+    known_here, members = parts.keys(), split.keys()
     last = WINDOW
     region.seen = len(order)
     for position, node in enumerate(islice(order, begin, None), begin):
@@ -57,9 +58,8 @@ def grown(order: Sequence[Tensor], seed: Tensor, part: Part, rows: Dim, begin: i
             split[node] = parts[node] = part
             last = position + 1
         elif not behind.isdisjoint(inputs):
-            after.add(node)
             behind.add(node)
-        elif not parts.keys().isdisjoint(inputs):
+        elif not known_here.isdisjoint(inputs):
             known = {i: parts[i] for i in inputs if i in parts}
             joined = next(_splits(node, known, split, rows), None)
             if joined is not None:
@@ -69,9 +69,9 @@ def grown(order: Sequence[Tensor], seed: Tensor, part: Part, rows: Dim, begin: i
                 summed[node] = found
                 behind.add(node)
                 last = position + 1
-            elif not split.keys().isdisjoint(inputs):
-                after.add(node)
+            elif not members.isdisjoint(inputs):
                 behind.add(node)
+    region.after = behind - summed.keys()
     return region
 
 
