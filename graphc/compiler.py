@@ -25,6 +25,7 @@ from graphc.passes.convolution import ConvolutionLowering
 from graphc.passes.pipelines import PIPELINES, TILED, replaced, run
 from graphc.passes.report import explain
 from graphc.rewrite.cost import work
+from graphc.runtime.collector import collector_at_rest
 from graphc.runtime.entry import Argument
 from graphc.runtime.function import Compiled, Function
 from graphc.runtime.parameters import Parameters
@@ -81,9 +82,27 @@ def compile(
             f"{what}={locals()[what]!r} is unknown", op="compile", location=user_location(),
             remedy=f"choose one of {', '.join(map(repr, options))}",
         )  # fmt: skip
+    with collector_at_rest:
+        return _compiled(
+            outputs, inputs, updates or {}, params, seed, optimize, threads, memory_budget, sizes or {}, debug
+        )
+
+
+def _compiled(
+    outputs: Any,
+    inputs: Sequence[Tensor],
+    updates: Mapping[Tensor, Tensor],
+    params: Parameters | None,
+    seed: int,
+    optimize: str,
+    threads: int | None,
+    memory_budget: int | None,
+    sizes: Mapping[str, int],
+    debug: str | None,
+) -> Function:
     clock = _Clock()
     leaves, structure = flatten(outputs, "compile")
-    declared = Graph(tuple(inputs), tuple(leaves), tuple((updates or {}).items()))
+    declared = Graph(tuple(inputs), tuple(leaves), tuple(updates.items()))
     check_signature(declared)
     verifier = Verifier()
     verifier.verify(declared, "declaration")
@@ -99,11 +118,11 @@ def compile(
     plan = schedule(graph, tiled)
     scalar = write_scalar_program(plan) if debug is None else None
     memory = plan_memory(plan)
-    counted, used = sizes or {}, _thread_count(threads) or processors()
+    used = _thread_count(threads) or processors()
     repeated: tuple[Tensor, ...] = ()
     if memory_budget is not None:
-        check_budget(memory_budget, counted)
-        fitting = Budget(memory_budget, counted, used, tiled).fitted(plan, memory)
+        check_budget(memory_budget, sizes)
+        fitting = Budget(memory_budget, sizes, used, tiled).fitted(plan, memory)
         plan, memory, repeated = fitting.schedule, fitting.plan, fitting.repeated
         if fitting.threads < used:
             threads = used = fitting.threads
@@ -119,8 +138,8 @@ def compile(
         "nodes_after_passes": len(graph.nodes),
         "steps": len(plan.steps),
         "buffers": len(memory.buffers),
-        "planned_bytes": memory.footprint.planned(counted, used),
-        "live_bytes": memory.footprint.alive(counted, used),
+        "planned_bytes": memory.footprint.planned(sizes, used),
+        "live_bytes": memory.footprint.alive(sizes, used),
         "computed_again": len(repeated),
         "regions": len(plan.regions),
         "operations": done.operations,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from textwrap import wrap
 from typing import Protocol
 
 import numpy as np
@@ -96,11 +95,14 @@ def tuple_lines(before: str, items: list[str], after: str) -> list[str]:
     line = f"{before}{tuple_source(items) if items else '()'}{after}"
     if len(line) <= _WIDEST:
         return [line]
-    return [
-        f"{before}(",
-        *wrap(", ".join(items) + ",", _WIDEST - 4, initial_indent="    ", subsequent_indent="    "),
-        f"){after}",
-    ]
+    lines = [f"{before}("]
+    line = "   "
+    for word in f"{', '.join(items)},".split(" "):  # textwrap looks at each character
+        if len(line) + 1 + len(word) > _WIDEST - 4 and not line.isspace():
+            lines.append(line)
+            line = "   "
+        line = f"{line} {word}"
+    return [*lines, line, f"){after}"]
 
 
 def _ufunc(name: str) -> Emitter:

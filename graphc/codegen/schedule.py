@@ -128,6 +128,8 @@ def _roots(graph: Graph, depth: dict[Tensor, int]) -> list[Tensor]:
     (it lies deeper) is left where it is; the new value then waits in a buffer of its own.
     """
     roots = sorted(graph.outputs, key=depth.__getitem__)
+    if not graph.updates:
+        return roots
     readers = users(graph.nodes)
     for parameter, new in sorted(graph.updates, key=lambda pair: depth[pair[1]]):
         roots += [r for r in _reading(parameter, readers) if depth[r] <= depth[new] and r is not new]
@@ -146,6 +148,8 @@ def _reading(parameter: Tensor, readers: dict[Tensor, list[Tensor]]) -> list[Ten
 
 
 def _with_own_updates(graph: Graph) -> Graph:
+    if not graph.updates:
+        return graph
     taken: set[Tensor] = set()
     updates = []
     for parameter, new in graph.updates:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import is_
 from typing import Any
 
 from graphc.errors import GraphError
@@ -22,18 +23,27 @@ def apply(op: Op, inputs: tuple[Tensor, ...], name: str | None = None, /, **attr
 
 def rebuilt(node: Tensor, inputs: tuple[Tensor, ...]) -> Tensor:
     """The node over other inputs; inferred afresh where a shape or dtype changed."""
-    for a, b in zip(node.inputs, inputs, strict=True):
-        if a is not b:
-            break
-    else:
+    if all(map(is_, node.inputs, inputs)):
+        assert len(inputs) == len(node.inputs)
         return node
     shape, dtype = node.shape, node.dtype
-    if any(a.dtype != b.dtype or a.shape != b.shape for a, b in zip(node.inputs, inputs, strict=True)):
-        try:
-            shape, dtype = node.op.infer(inputs, node.attrs)
-        except GraphError as error:
-            raise error.located(node.op.name, node.location) from None
+    for a, b in zip(node.inputs, inputs, strict=True):
+        if a is not b and (a.dtype != b.dtype or a.shape != b.shape):
+            try:
+                shape, dtype = node.op.infer(inputs, node.attrs)
+            except GraphError as error:
+                raise error.located(node.op.name, node.location) from None
+            break
     return Tensor(node.op, inputs, node.attrs, shape, dtype, node.name, node.origins)
+
+
+def carried_over(node: Tensor, new: Mapping[Tensor, Tensor]) -> Tensor:
+    """The node over what its inputs have become: what most passes do to a node they leave alone."""
+    old = node.inputs
+    if not old:
+        return node
+    inputs = tuple(map(new.__getitem__, old))
+    return node if all(map(is_, old, inputs)) else rebuilt(node, inputs)
 
 
 def with_origins(node: Tensor, origins: tuple[Any, ...]) -> Tensor:

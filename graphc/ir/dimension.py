@@ -26,6 +26,8 @@ def symbol(name: str) -> sympy.Symbol:
 
 def as_dim(value: object) -> Dim:
     """One size from what a user writes: an integer, a name, or an expression of named sizes."""
+    if type(value) is int and value >= 0:
+        return value
     if isinstance(value, str):
         if not value:
             raise ShapeError("a symbolic dimension needs a name, but '' was given", remedy='write e.g. "N"')
@@ -56,8 +58,13 @@ def as_shape(value: object) -> Shape:
 
 def simplified(value: Dim) -> Dim:
     """The size as a plain int where it is one, else in expanded form."""
-    if isinstance(value, int):
+    if isinstance(value, (int, sympy.Symbol)):
         return value
+    return _expanded(value)
+
+
+@lru_cache(maxsize=65536)
+def _expanded(value: sympy.Expr) -> Dim:
     value = sympy.expand(value)
     return int(value) if value.is_Integer else value
 
@@ -80,7 +87,7 @@ def _same_expressions(a: Dim, b: Dim) -> bool:
 
 def same_shape(a: Sequence[Dim], b: Sequence[Dim]) -> bool:
     """Whether two shapes are equal for every value of the symbols in them."""
-    return len(a) == len(b) and all(map(same, a, b))
+    return a is b or (len(a) == len(b) and all(map(same, a, b)))
 
 
 def is_nonnegative(value: Dim) -> bool:
@@ -144,9 +151,14 @@ def symbols_of(values: Iterable[Dim]) -> list[sympy.Symbol]:
     found: dict[sympy.Symbol, None] = {}
     for value in values:
         if not isinstance(value, int):
-            for s in sorted(value.free_symbols, key=lambda s: s.name):
+            for s in _symbols_in(value):
                 found.setdefault(s)
     return list(found)
+
+
+@lru_cache(maxsize=65536)
+def _symbols_in(value: sympy.Expr) -> tuple[sympy.Symbol, ...]:
+    return tuple(sorted(value.free_symbols, key=lambda s: s.name))
 
 
 def broadcast_shapes(shapes: Sequence[Shape]) -> Shape:
@@ -155,7 +167,10 @@ def broadcast_shapes(shapes: Sequence[Shape]) -> Shape:
     Raises ShapeError where two sizes differ and neither is 1.
     """
     first = shapes[0]
-    if all(s is first or s == first for s in shapes):
+    for shape in shapes:
+        if shape is not first and shape != first:
+            break
+    else:
         return first
     rank = max(map(len, shapes))
     result: list[Dim] = [1] * rank
@@ -189,9 +204,19 @@ def broadcast_axes(source: Shape, target: Shape) -> tuple[tuple[int, ...], tuple
     return tuple(range(offset)), stretched
 
 
+@lru_cache(maxsize=65536)
+def _text(value: sympy.Expr) -> str:
+    return str(value)
+
+
+def format_dim(value: Dim) -> str:
+    """The size as text, symbols by their bare names."""
+    return str(value) if isinstance(value, int) else _text(value)
+
+
 def format_shape(shape: Sequence[Dim]) -> str:
     """The shape as Python writes a tuple, symbols by their bare names."""
-    inner = ", ".join(map(str, shape))
+    inner = ", ".join(map(format_dim, shape))
     return f"({inner},)" if len(shape) == 1 else f"({inner})"
 
 
@@ -199,10 +224,16 @@ def dim_source(value: Dim, names: Mapping[str, str]) -> str:
     """Python source that computes the size from variables; ``names`` maps a symbol to its variable."""
     if isinstance(value, int):
         return str(value)
-    if value.is_Integer:
-        return str(int(value))
     if value.is_Symbol:
         return names[value.name]
+    return _expression_source(value, tuple([(s.name, names[s.name]) for s in _symbols_in(value)]))
+
+
+@lru_cache(maxsize=65536)
+def _expression_source(value: sympy.Expr, variables: tuple[tuple[str, str], ...]) -> str:
+    if value.is_Integer:
+        return str(int(value))
+    names = dict(variables)
 
     def joined(sign: str) -> str:  # not for a quotient, whose factors are no integers
         return sign.join([dim_source(a, names) for a in value.args])

@@ -33,6 +33,11 @@ class Graph:
         return tuple(topological_order(self.roots))
 
     @cached_property
+    def op_names(self) -> frozenset[str]:
+        """The names of all ops: a pass that waits for others has nothing to look for."""
+        return frozenset([n.op.name for n in self.nodes])
+
+    @cached_property
     def parameters(self) -> tuple[Tensor, ...]:
         """The parameters that are read or updated, in order of first use."""
         found = {n: None for n in self.nodes if n.op.name == "parameter"}

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphc.ir.body import Body, bodies_of
+from graphc.ir.dimension import format_dim
 from graphc.ir.graph import Graph
 from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import topological_order
@@ -25,7 +26,7 @@ def printable(text: str, limit: int = 60) -> str:
 
 def format_type(node: Tensor) -> str:
     """dtype and shape, e.g. ``float32[N, 784]``."""
-    return f"{node.dtype}[{', '.join(map(str, node.shape))}]"
+    return f"{node.dtype}[{', '.join(map(format_dim, node.shape))}]"
 
 
 def format_value(value: np.ndarray[Any, Any]) -> str:

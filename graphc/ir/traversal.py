@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from graphc.ir.build import rebuilt
+from graphc.ir.build import carried_over
 from graphc.ir.tensor import Tensor
 
 
@@ -14,22 +14,21 @@ def topological_order(outputs: Iterable[Tensor], stop: Iterable[Tensor] = ()) ->
     Nodes in ``stop`` are listed, but not looked behind.
     """
     order: list[Tensor] = []
-    state: dict[Tensor, bool] = {}  # absent: unseen; False: its inputs are under way; True: listed
+    listed: set[Tensor] = set()
     leaves = set(stop)
     for output in outputs:
         stack = [output]
         while stack:
             node = stack[-1]
-            seen = state.get(node)
-            if seen is None:
-                state[node] = False
-                if node not in leaves:
-                    stack.extend(i for i in reversed(node.inputs) if i not in state)
-            else:
-                stack.pop()
-                if not seen:
-                    state[node] = True
-                    order.append(node)
+            if node not in listed:
+                wanted = [i for i in node.inputs if i not in listed]
+                if wanted and node not in leaves:  # after these it is met again
+                    wanted.reverse()
+                    stack += wanted
+                    continue
+                listed.add(node)
+                order.append(node)
+            stack.pop()
     return order
 
 
@@ -64,7 +63,7 @@ def transformed(
     new: dict[Tensor, Tensor] = dict(start or {})
     for node in topological_order(outputs, stop=new):
         if node not in new:
-            new[node] = change(rebuilt(node, tuple([new[i] for i in node.inputs])))
+            new[node] = change(carried_over(node, new))
     return new
 
 

@@ -10,22 +10,30 @@ from graphc.ir.tensor import Tensor
 
 
 class Verifier:
-    """Checks graphs; a node that was found sound is never looked at again, since nodes are immutable."""
+    """Checks graphs; a node that was found sound is never looked at again, since nodes are immutable.
+
+    Neither is one that is a sound node over operands of the same types, as passes carry most nodes over: what
+    an op infers hangs on its attributes and on the shapes and dtypes of its operands alone.
+    """
 
     def __init__(self) -> None:
         self._sound: set[Tensor] = set()
+        self._with: dict[int, Tensor] = {}  # the last sound node with these attributes, by their identity
 
     def verify(self, graph: Graph, stage: str = "graph") -> None:
         """Raise GraphError naming the stage and the first unsound node."""
-        for node in graph.nodes:
-            if node not in self._sound:
+        sound, known = self._sound, self._with
+        for node in [n for n in graph.nodes if n not in sound]:
+            like = known.get(id(node.attrs))
+            if like is None or not _of_the_same_types(node, like):
                 self._check(node, stage)
                 for body in bodies_of(node):
                     self.verify(body.graph, f"{stage}, body of a loop")
-                self._sound.add(node)
-        known = set(graph.inputs)
-        for node in graph.nodes:
-            if node.op.name == "input" and node not in known:
+                known[id(node.attrs)] = node
+            sound.add(node)
+        inputs = set(graph.inputs)
+        for node in [n for n in graph.nodes if not n.inputs and n.op.name == "input"]:
+            if node not in inputs:
                 raise GraphError(
                     f"input {node.name!r} is used but not among the graph's inputs",
                     op=stage,
@@ -56,3 +64,15 @@ class Verifier:
                 op=node.op.name,
                 location=node.location,
             )
+
+
+def _of_the_same_types(node: Tensor, like: Tensor) -> bool:
+    """Whether two nodes are the same op with the same attributes and types, also of their operands."""
+    if node.op is not like.op or node.attrs is not like.attrs or len(node.inputs) != len(like.inputs):
+        return False
+    if node.dtype != like.dtype or node.shape != like.shape:
+        return False
+    for a, b in zip(node.inputs, like.inputs, strict=True):
+        if a is not b and (a.dtype != b.dtype or a.shape != b.shape):
+            return False
+    return True

@@ -22,6 +22,8 @@ def shape_error(op: str, message: str, remedy: str) -> ShapeError:
 
 def integer(value: object, what: str, op: str) -> int:
     """A plain integer argument; a bool, a float or a tensor is none."""
+    if type(value) is int:
+        return value
     if isinstance(value, bool) or not hasattr(value, "__index__") or isinstance(value, Tensor):
         raise shape_error(
             op,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from graphc.ir.build import apply, rebuilt
+from graphc.ir.build import apply, carried_over
 from graphc.ir.dimension import same_shape
 from graphc.ir.graph import Graph
 from graphc.ir.origin import inheriting
@@ -27,9 +27,11 @@ class Broadcasts:
     name = "broadcasts"
 
     def __call__(self, graph: Graph, fired: Counter[str] | None = None) -> Graph:
+        if "broadcast_to" not in graph.op_names:
+            return graph
         new: dict[Tensor, Tensor] = {}
         for node in graph.nodes:
-            value = rebuilt(node, tuple([new[i] for i in node.inputs]))
+            value = carried_over(node, new)
             if node.op.family == "elementwise" and any(i.op.name == "broadcast_to" for i in value.inputs):
                 if fired is not None:
                     fired["broadcast later"] += 1

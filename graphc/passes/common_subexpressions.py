@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,10 @@ from graphc.ir.origin import merged_origins
 from graphc.ir.tensor import Tensor
 
 
-def _key(node: Tensor) -> tuple[Any, ...]:
+def _key(node: Tensor, inputs: tuple[Tensor, ...]) -> tuple[Any, ...]:
+    """What the node computes of these operands."""
+    if not node.attrs:
+        return (node.op, *map(id, inputs))
     attrs: list[Any] = []
     for name, value in node.attrs.items():
         if isinstance(value, np.ndarray):
@@ -28,7 +32,7 @@ def _key(node: Tensor) -> tuple[Any, ...]:
         elif isinstance(value, Body):
             value = _body_key(value)
         attrs.append((name, value))
-    return (node.op, tuple(map(id, node.inputs)), tuple(attrs))
+    return (node.op, tuple(map(id, inputs)), tuple(attrs))
 
 
 # Bodies never change, and several passes ask.
@@ -45,8 +49,7 @@ def _body_key(body: Body) -> tuple[Any, ...]:
         for node in body.order:
             if node not in number:
                 number[node] = len(number)
-                op, _, attrs = _key(node)
-                parts.append((op, tuple(number[i] for i in node.inputs), attrs))
+                parts.append((_key(node, ()), tuple(number[i] for i in node.inputs)))
         parts.append(tuple(number[r] for r in body.results))
         known = _body_keys[body] = tuple(parts)
     return known
@@ -65,37 +68,38 @@ class CommonSubexpressions:
     name = "common_subexpressions"
 
     def __call__(self, graph: Graph, fired: Counter[str] | None = None) -> Graph:
-        new: dict[Tensor, Tensor] = {}
+        kept: dict[Tensor, Tensor] = {}  # of each node the first that computes the same
         first: dict[tuple[Any, ...], Tensor] = {}
         also: dict[Tensor, list[Tensor]] = {}
         copies: dict[Tensor, Tensor] = {}
+        operands: dict[Tensor, tuple[Tensor, ...]] = {}
         for node in graph.nodes:
-            value = rebuilt(node, tuple([new[i] for i in node.inputs]))
-            if value.op.name == "reshape" and value.inputs[0].op.name in _OUT_OF_ORDER:
-                copy = copies.setdefault(value.inputs[0], value)
-                if copy is not value and not same_shape(copy.shape, value.shape):
-                    value = rebuilt(value, (copy,))
+            inputs = tuple(map(kept.__getitem__, node.inputs))
+            if node.op.name == "reshape" and inputs[0].op.name in _OUT_OF_ORDER:
+                copy = copies.setdefault(inputs[0], node)
+                if copy is not node and not same_shape(copy.shape, node.shape):
+                    inputs = (copy,)
+            kept[node], operands[node] = node, inputs
             if node.op.family != "random" and node.op.name not in ("input", "parameter"):
-                kept = first.setdefault(_key(value), value)
-                if kept is not value:
-                    also.setdefault(kept, []).append(value)
+                found = kept[node] = first.setdefault(_key(node, inputs), node)
+                if found is not node:
+                    also.setdefault(found, []).append(node)
                     if fired is not None:
                         fired[f"merged {node.op.name}"] += 1
-                    value = kept
-            new[node] = value
-        if not also:
-            return graph.replaced(new)
-        return _with_all_origins(graph.replaced(new), also)
+        new: dict[Tensor, Tensor] = {}
+        for node in graph.nodes:
+            if kept[node] is node:
+                new[node] = _from_all_places(
+                    rebuilt(node, tuple([new[i] for i in operands[node]])), also.get(node)
+                )
+            else:
+                new[node] = new[kept[node]]
+        return graph.replaced(new)
 
 
-def _with_all_origins(graph: Graph, also: dict[Tensor, list[Tensor]]) -> Graph:
-    """Nodes that others were merged into say so: they come from all those places."""
-    new: dict[Tensor, Tensor] = {}
-    for node in graph.nodes:
-        value = rebuilt(node, tuple([new[i] for i in node.inputs]))
-        if node in also:
-            origins = merged_origins(value.origins, *(m.origins for m in also[node]))
-            if origins != value.origins:
-                value = with_origins(value, origins)
-        new[node] = value
-    return graph.replaced(new)
+def _from_all_places(node: Tensor, also: Sequence[Tensor] | None) -> Tensor:
+    """A node that others were merged into says so: it comes from all those places."""
+    if also is None:
+        return node
+    origins = merged_origins(node.origins, *[m.origins for m in also])
+    return node if origins == node.origins else with_origins(node, origins)

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from graphc.ir.build import rebuilt
+from graphc.ir.build import carried_over
 from graphc.ir.dimension import Shape, same, same_shape
 from graphc.ir.graph import Graph
 from graphc.ir.origin import inheriting
@@ -61,7 +61,7 @@ class _Contracting:
 
     def result(self) -> Graph:
         for node in self.graph.nodes:
-            value = rebuilt(node, tuple([self.new[i] for i in node.inputs]))
+            value = carried_over(node, self.new)
             if node.op.name == "sum" and may_move(1.0, node.dtype) and node.inputs[0].dtype == node.dtype:
                 single = self.reads[node.inputs[0]] == 1
                 with inheriting(node.origins):

@@ -28,7 +28,8 @@ class DeadNodes:
                 return node.inputs[0]
             return node
 
-        graph = graph.replaced(transformed(graph.roots, keep))
+        if not graph.op_names.isdisjoint(("stop_gradient", "astype")):
+            graph = graph.replaced(transformed(graph.roots, keep))
         updates = tuple((p, new) for p, new in graph.updates if new is not p)
         if len(updates) != len(graph.updates):
             counts["update to itself"] += len(graph.updates) - len(updates)

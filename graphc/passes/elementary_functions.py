@@ -64,6 +64,9 @@ class ElementaryFunctions:
         self.forms: Mapping[str, Callable[[Tensor], Tensor]] = ABSOLUTE if absolute else ACCURATE
 
     def __call__(self, graph: Graph, fired: Counter[str] | None = None) -> Graph:
+        if graph.op_names.isdisjoint(self.forms):
+            return graph
+
         def change(node: Tensor) -> Tensor:
             if node.op.name not in self.forms or not may_move(1.0, node.dtype):
                 return node

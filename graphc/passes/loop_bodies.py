@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from graphc.ir.body import Body
-from graphc.ir.build import rebuilt
+from graphc.ir.build import carried_over
 from graphc.ir.graph import Graph
 from graphc.ir.origin import inheriting
 from graphc.ir.tensor import Tensor
@@ -50,7 +50,7 @@ class LoopBodies:
         known: dict[Body, Body] = {}
         new: dict[Tensor, Tensor] = {}
         for node in graph.nodes:
-            value = rebuilt(node, tuple([new[i] for i in node.inputs]))
+            value = carried_over(node, new)
             if node.op is SCAN:
                 body = node.attrs["body"]
                 if body not in known:

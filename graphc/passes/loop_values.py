@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from graphc.ir.body import Body
-from graphc.ir.build import apply, rebuilt
+from graphc.ir.build import apply, carried_over
 from graphc.ir.dimension import same
 from graphc.ir.graph import Graph
 from graphc.ir.origin import inheriting
@@ -51,7 +51,7 @@ class LoopValues:
             return graph
         new: dict[Tensor, Tensor] = {}
         for node in graph.nodes:
-            value = rebuilt(node, tuple([new[i] for i in node.inputs]))
+            value = carried_over(node, new)
             if node in wishes:
                 with inheriting(node.origins):
                     value = _fulfilled(Loop(value), node, wishes, new)

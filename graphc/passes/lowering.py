@@ -97,6 +97,9 @@ class Lowering:
         self._rules = {**LOWERINGS, **(chosen or {})}
 
     def __call__(self, graph: Graph, fired: Counter[str] | None = None) -> Graph:
+        if graph.op_names.isdisjoint(self._rules):
+            return graph
+
         def lower(node: Tensor) -> Tensor:
             rule = self._rules.get(node.op.name)
             if rule is None:

@@ -178,6 +178,8 @@ class PoolingMasks:
     name = "pooling_masks"
 
     def __call__(self, graph: Graph, fired: Counter[str] | None = None) -> Graph:
+        if graph.op_names.isdisjoint(("max_pool", "window_index")):
+            return graph
         rewriter = _Rewriter()
 
         def change(node: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from graphc.ir.build import rebuilt
+from graphc.ir.build import carried_over
 from graphc.ir.dimension import same_shape
 from graphc.ir.graph import Graph
 from graphc.ir.origin import inheriting, merged_origins
@@ -39,7 +39,7 @@ class ProductChains:
             return graph
         new: dict[Tensor, Tensor] = {}
         for node in graph.nodes:
-            value = rebuilt(node, tuple([new[i] for i in node.inputs]))
+            value = carried_over(node, new)
             if node.op.name == "matmul" and node not in inner and may_move(1.0, node.dtype):
                 better = _reordered(node, inner, new)
                 if better is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from graphc.ir.build import rebuilt, with_attrs
+from graphc.ir.build import carried_over, with_attrs
 from graphc.ir.graph import Graph
 from graphc.ir.tensor import Tensor
 from graphc.passes.linearity import may_move
@@ -28,7 +28,7 @@ class ProductSums:
     def __call__(self, graph: Graph, fired: Counter[str] | None = None) -> Graph:
         new: dict[Tensor, Tensor] = {}
         for node in graph.nodes:
-            value = rebuilt(node, tuple([new[i] for i in node.inputs]))
+            value = carried_over(node, new)
             if node.op.name == "sum" and "by" not in node.attrs and _is_faster(value):
                 value = with_attrs(value, {**value.attrs, "by": "product"})
                 if fired is not None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import combinations, groupby
 
 from graphc.errors import GraphError
-from graphc.ir.build import rebuilt
+from graphc.ir.build import carried_over
 from graphc.ir.dimension import same_shape
 from graphc.ir.dtype import DType
 from graphc.ir.graph import Graph
@@ -54,7 +54,7 @@ class Products:
         new: dict[Tensor, Tensor] = {}
         there = KnownProducts(graph, without=inner)
         for node in graph.nodes:
-            value = rebuilt(node, tuple([new[i] for i in node.inputs]))
+            value = carried_over(node, new)
             if node not in inner and any(i in inner for i in node.inputs):
                 chain = chain_of(node, inner, new)
                 cheaper = None if chain is None else _cheapest(value, chain, new, there)

@@ -105,6 +105,9 @@ class Selections:
     name = "selections"
 
     def __call__(self, graph: Graph, fired: Counter[str] | None = None) -> Graph:
+        if graph.op_names.isdisjoint(("take", "scatter_add")):
+            return graph
+
         def change(node: Tensor) -> Tensor:
             with inheriting(node.origins):
                 new = None

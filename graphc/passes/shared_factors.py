@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from graphc.ir.build import apply, rebuilt
+from graphc.ir.build import apply, carried_over
 from graphc.ir.dimension import same_shape
 from graphc.ir.graph import Graph
 from graphc.ir.origin import inheriting
@@ -28,7 +28,7 @@ class SharedFactors:
             reads.update(node.inputs)
         new: dict[Tensor, Tensor] = {}
         for node in graph.nodes:
-            value = rebuilt(node, tuple([new[i] for i in node.inputs]))
+            value = carried_over(node, new)
             if node.op.name in ("add", "subtract") and all(
                 i.op.name == "multiply" and reads[i] == 1 for i in node.inputs
             ):

@@ -19,7 +19,7 @@ from collections import Counter
 
 import graphc.ops as ops
 from graphc.errors import GraphError
-from graphc.ir.build import apply, rebuilt
+from graphc.ir.build import apply, carried_over
 from graphc.ir.dimension import same_shape
 from graphc.ir.graph import Graph
 from graphc.ir.origin import inheriting
@@ -45,7 +45,7 @@ class StableQuotients:
         inner = inner_nodes(graph)
         new: dict[Tensor, Tensor] = {}
         for node in graph.nodes:
-            value = rebuilt(node, tuple([new[i] for i in node.inputs]))
+            value = carried_over(node, new)
             if value.op.name in CHAINED and node not in inner and may_move(1.0, value.dtype):
                 with inheriting(value.origins):
                     stable = _stable(value)

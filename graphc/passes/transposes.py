@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from graphc.ir.build import apply, rebuilt
+from graphc.ir.build import apply, carried_over
 from graphc.ir.dimension import element_count, same, same_shape
 from graphc.ir.graph import Graph
 from graphc.ir.origin import inheriting
@@ -151,7 +151,7 @@ class _Mover:
         uses.update(self._graph.roots)
         new: dict[Tensor, Tensor] = {}
         for old in self._graph.nodes:
-            node = rebuilt(old, tuple([new[i] for i in old.inputs]))
+            node = carried_over(old, new)
             with inheriting(node.origins):
                 new[old] = self._moved_on(node)
             self._uses[new[old]] += uses[old]
@@ -227,6 +227,8 @@ class Transposes:
     name = "transposes"
 
     def __call__(self, graph: Graph, fired: Counter[str] | None = None) -> Graph:
+        if "transpose" not in graph.op_names:
+            return graph
         mover = _Mover(graph)
         after = mover.run()
         if fired is not None:

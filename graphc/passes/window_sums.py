@@ -61,6 +61,9 @@ class WindowSums:
     name = "window_sums"
 
     def __call__(self, graph: Graph, fired: Counter[str] | None = None) -> Graph:
+        if "window" not in graph.op_names:
+            return graph
+
         def change(node: Tensor) -> Tensor:
             if not _is_sum_of_windows(node):
                 return node

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from graphc.errors import GraphError
-from graphc.ir.build import rebuilt
+from graphc.ir.build import carried_over
 from graphc.ir.dimension import broadcast_shapes, same_shape
 from graphc.ir.graph import Graph
 from graphc.ir.origin import inheriting
@@ -34,6 +34,7 @@ class Rewriting:
         # Rules by the op they rewrite and by the op one of its operands must have, where they demand one.
         self._free: dict[str, list[int]] = {}
         self._demanding: dict[tuple[str, str], list[int]] = {}
+        self._known: dict[tuple[str, frozenset[str]], list[Rule]] = {}
         for number, rule in enumerate(self.rules):
             assert isinstance(rule.left, Call), f"{rule.name}: a rule rewrites an op"
             demanded = _demanded(rule.left)
@@ -55,7 +56,7 @@ class Rewriting:
     def _sweep(self, graph: Graph, counts: Counter[str], settled: set[Tensor]) -> Graph:
         new: dict[Tensor, Tensor] = {}
         for node in graph.nodes:
-            value = rebuilt(node, tuple([new[i] for i in node.inputs]))
+            value = carried_over(node, new)
             for _ in range(_MOST_AT_A_NODE):
                 replacement = None if value in settled else self._replacement(value, counts)
                 if replacement is None:
@@ -67,11 +68,14 @@ class Rewriting:
 
     def _candidates(self, node: Tensor) -> list[Rule]:
         """The rules that can match, in their order."""
-        name = node.op.name
-        numbers = set(self._free.get(name, ()))
-        for operand in node.inputs:
-            numbers.update(self._demanding.get((name, operand.op.name), ()))
-        return [self.rules[k] for k in sorted(numbers)]
+        name, operands = key = (node.op.name, frozenset([i.op.name for i in node.inputs]))
+        found = self._known.get(key)
+        if found is None:
+            numbers = set(self._free.get(name, ()))
+            for operand in operands:
+                numbers.update(self._demanding.get((name, operand), ()))
+            found = self._known[key] = [self.rules[k] for k in sorted(numbers)]
+        return found
 
     def _replacement(self, node: Tensor, counts: Counter[str]) -> Tensor | None:
         for rule in self._candidates(node):

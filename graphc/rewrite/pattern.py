@@ -156,28 +156,28 @@ def the_number(node: Tensor) -> float | None:
 
 def matches(pattern: Pattern, node: Tensor, bound: Bindings) -> Iterator[Bindings]:
     """Every way in which the node is an instance of the pattern, given what is bound already."""
-    match pattern:
-        case Variable(name, constant):
-            if constant and the_number(node) is None:
-                return
-            if name in bound:
-                if bound[name] is node:
-                    yield bound
-            else:
-                yield {**bound, name: node}
-        case Number(value):
-            found = the_number(node)
-            if found is not None and found == value and np.signbit(found) == np.signbit(value):
-                yield bound
-        case Call(op, arguments, attrs):
-            if node.op.name != op or len(node.inputs) != len(arguments):
-                return
-            with_attrs = _attributes(attrs, node, bound)
-            if with_attrs is None:
-                return
-            yield from _all_match(arguments, node.inputs, with_attrs)
-            if op in COMMUTATIVE and arguments[0] != arguments[1]:
-                yield from _all_match(arguments, node.inputs[::-1], with_attrs)
+    if isinstance(pattern, Variable):  # by far the commonest, and a match statement is slow to begin
+        if pattern.constant and the_number(node) is None:
+            return
+        seen = bound.get(pattern.name)
+        if seen is None:
+            yield {**bound, pattern.name: node}
+        elif seen is node:
+            yield bound
+    elif isinstance(pattern, Call):
+        arguments = pattern.arguments
+        if node.op.name != pattern.op or len(node.inputs) != len(arguments):
+            return
+        with_attrs = _attributes(pattern.attrs, node, bound) if pattern.attrs else bound
+        if with_attrs is None:
+            return
+        yield from _all_match(arguments, node.inputs, with_attrs)
+        if pattern.op in COMMUTATIVE and arguments[0] != arguments[1]:
+            yield from _all_match(arguments, node.inputs[::-1], with_attrs)
+    elif isinstance(pattern, Number):
+        found = the_number(node)
+        if found is not None and found == pattern.value and np.signbit(found) == np.signbit(pattern.value):
+            yield bound
 
 
 def _all_match(

@@ -64,8 +64,10 @@ def _of_one_dtype(bound: Bindings) -> bool:
 
 def _matched_origins(node: Tensor, bound: Bindings) -> tuple[Origin, ...]:
     """The places all nodes of the match come from: what replaces them comes from those."""
-    matched = topological_order([node], stop=[v for v in bound.values() if isinstance(v, Tensor)])
     known = {v for v in bound.values() if isinstance(v, Tensor)}
+    if known.issuperset(node.inputs):
+        return node.origins
+    matched = topological_order([node], stop=known)
     return merged_origins(*[n.origins for n in reversed(matched) if n not in known])
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from graphc.ir.build import apply, rebuilt
+from graphc.ir.build import apply, carried_over
 from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import depends_on, substitute, topological_order
 from graphc.ops.sources import INPUT
@@ -48,7 +48,7 @@ def segment_between(below: Tensor, above: Tensor) -> Segment:
         for i in node.inputs:
             if i not in own:
                 own[i] = _input(i, "beside") if i.inputs else i
-        own[node] = rebuilt(node, tuple([own[i] for i in node.inputs]))
+        own[node] = carried_over(node, own)
     return Segment(own[above], own[below], {made: node for node, made in own.items()})
 
 

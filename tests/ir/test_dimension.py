@@ -83,3 +83,9 @@ def test_source_computes_the_size(n: int, m: int, k: int, form: str) -> None:
 def test_an_unknown_size_is_named() -> None:
     with pytest.raises(ShapeError, match="'M' is unknown"):
         evaluate_dim(N + M, {"N": 1})
+
+
+@pytest.mark.parametrize("names", [{"N": "a", "M": "b"}, {"N": "b", "M": "a"}, {"N": "n", "M": "n2"}])
+def test_source_of_one_expression_under_several_names(names: dict[str, str]) -> None:
+    values = {names["N"]: 3, names["M"]: 5}
+    assert eval(dim_source(2 * N + M, names), values) == 11

@@ -9,7 +9,9 @@ import pytest
 
 import graphc as gc
 from graphc.errors import GraphError
+from graphc.ir.build import apply, carried_over, rebuilt
 from graphc.ir.graph import Graph
+from graphc.ir.op import Op
 from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import topological_order
 from graphc.ir.verifier import Verifier
@@ -120,3 +122,61 @@ def test_arrays_in_constants_are_copies() -> None:
     np.testing.assert_array_equal(gc.interpret([c], {})[0], 1)
     with pytest.raises(ValueError, match="read-only"):
         gc.interpret([c], {})[0][...] = 2
+
+
+def _counting_op() -> tuple[Op, list[int]]:
+    """An op that keeps the shape of its operand, and how often it was asked for it."""
+    asked: list[int] = []
+
+    def infer(inputs, attrs):
+        asked.append(1)
+        return inputs[0].shape, inputs[0].dtype
+
+    return Op("counting", "elementwise", infer, lambda attrs, x: x), asked
+
+
+def test_a_node_that_is_carried_over_to_operands_of_the_same_types_is_not_inferred_again() -> None:
+    op, asked = _counting_op()
+    x, verifier = gc.input("x", ("N", 3)), Verifier()
+    node = apply(op, (x,), factor=2)
+    verifier.verify(Graph((x,), (node,)))
+    assert len(asked) == 2  # when it was built, and when it was checked
+    moved = carried_over(node, {x: gc.exp(x)})
+    verifier.verify(Graph((x,), (moved,)))
+    assert moved is not node and len(asked) == 2
+    wider = rebuilt(node, (gc.concatenate([x, x], axis=1),))
+    assert len(asked) == 3 and wider.shape[1] == 6
+    verifier.verify(Graph((x,), (wider,)))
+    assert len(asked) == 4
+
+
+def test_a_lie_about_a_sound_node_is_found() -> None:
+    op, _ = _counting_op()
+    x, verifier = gc.input("x", ("N", 3)), Verifier()
+    node = apply(op, (x,), factor=2)
+    verifier.verify(Graph((x,), (node,)))
+    other = gc.input("y", ("N", 4))
+    lies = [
+        Tensor(op, (x,), node.attrs, (3, 3), node.dtype, None, node.origins),
+        Tensor(op, (x,), node.attrs, node.shape, np.dtype("float64"), None, node.origins),
+        Tensor(op, (other,), node.attrs, node.shape, node.dtype, None, node.origins),
+        Tensor(op, (x.astype("float64"),), node.attrs, node.shape, node.dtype, None, node.origins),
+    ]
+    for lie in lies:
+        with pytest.raises(GraphError, match="some_pass left a node that says"):
+            verifier.verify(Graph((x, other), (lie,)), "some_pass")
+
+
+def test_a_node_over_what_its_operands_became() -> None:
+    x, y = gc.input("x", (3,)), gc.input("y", (3,))
+    node = x + y
+    assert carried_over(node, {x: x, y: y}) is node and carried_over(x, {}) is x
+    after = carried_over(node, {x: y, y: x})
+    assert after.inputs[0] is y and after.inputs[1] is x
+    with pytest.raises((AssertionError, ValueError)):
+        rebuilt(node, (x,))
+
+
+def test_the_names_of_a_graphs_ops() -> None:
+    x = gc.input("x", (3,))
+    assert Graph((x,), (gc.exp(x) * gc.exp(x),)).op_names == {"input", "exp", "multiply"}

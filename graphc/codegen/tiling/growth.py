@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from graphc.codegen.tiling.parts import Needs, Part, needs, reshaped
 from graphc.codegen.views import is_view, owner
@@ -34,48 +35,58 @@ class Growth:
     seen: int = 0
 
 
-def grown(order: Sequence[Tensor], seed: Tensor, part: Part, rows: Dim) -> Growth:
+def grown(order: Sequence[Tensor], seed: Tensor, part: Part, rows: Dim, begin: int = 0) -> Growth:
     """The region that begins at a value: a source that is split so, or a step that becomes a member.
 
-    It ends where many nodes in a row are none of it.
+    It ends where many nodes in a row are none of it. None before ``begin`` is the seed or reads it.
     """
     region = Growth(rows)
-    start = {} if seed.inputs else {seed: part}
-    split, summed, after = region.split, region.summed, region.after
-    size, last = 0, WINDOW
-    for position, node in enumerate(order):
-        if len(split) + len(summed) > size:
-            size, last = len(split) + len(summed), position
-        elif position - last > _IDLE:
+    split, summed = region.split, region.summed
+    parts = {} if seed.inputs else {seed: part}  # of the members, and of a source that it begins at
+    behind: set[Tensor] = set()  # what no member may read: sums, and the nodes after
+    known_here, members = parts.keys(), split.keys()
+    last = WINDOW
+    region.seen = len(order)
+    for position, node in enumerate(islice(order, begin, None), begin):
+        if position - last > _IDLE:
+            region.seen = position
             break
-        region.seen = position + 1
-        if node is seed and node.inputs:
-            if _fits(needs(node, part, rows), node, split, rows):
-                split[node] = part
-        elif any(i in summed or i in after for i in node.inputs):
-            after.add(node)
-        else:
-            known = {i: p for i in node.inputs if (p := split.get(i) or start.get(i)) is not None}
-            if not known:
-                continue
+        inputs = node.inputs
+        if node is seed and inputs:
+            if not _fits(needs(node, part, rows), node, split, rows):
+                break
+            split[node] = parts[node] = part
+            last = position + 1
+        elif not behind.isdisjoint(inputs):
+            behind.add(node)
+        elif not known_here.isdisjoint(inputs):
+            known = {i: parts[i] for i in inputs if i in parts}
             joined = next(_splits(node, known, split, rows), None)
             if joined is not None:
-                split[node] = joined
-            elif (parts := _sum(node, known, rows)) is not None and _pays(node, region):
-                summed[node] = parts
-            elif any(i in split for i in node.inputs):
-                after.add(node)
+                split[node] = parts[node] = joined
+                last = position + 1
+            elif (found := _sum(node, known, rows)) is not None and _pays(node, region):
+                summed[node] = found
+                behind.add(node)
+                last = position + 1
+            elif not members.isdisjoint(inputs):
+                behind.add(node)
+    region.after = behind - summed.keys()
     return region
 
 
 def pull_in(region: Growth, order: Sequence[Tensor], users: Mapping[Tensor, Sequence[Tensor]]) -> None:
     """Add what is computed before the region for its members alone, row by row."""
+    split, summed = region.split, region.summed
     for node in reversed(order):
-        if node in region.split or node in region.summed or node in region.after or not node.inputs:
+        read = users.get(node)
+        if not read or any(user not in split and user not in summed for user in read):
             continue
-        wanted = {p for user in users.get(node, ()) for p in _wanted(region, user, node)}
+        if node in split or node in summed or node in region.after or not node.inputs:
+            continue
+        wanted = {p for user in read for p in _wanted(region, user, node)}
         part = next(iter(wanted), None)
-        if len(wanted) != 1 or part is None or node not in users:
+        if len(wanted) != 1 or part is None:
             continue
         if _fits(needs(node, part, region.rows), node, region.split, region.rows):
             region.split[node] = part

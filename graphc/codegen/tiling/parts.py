@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from graphc.ir.dimension import Dim, Shape, element_count, same, simplified
@@ -32,7 +33,7 @@ class Part:
         """The size of the axis with so many rows."""
         if self.outer == 1 and self.inner == 1:
             return rows
-        return simplified(self.outer * rows * self.inner)
+        return _product(self.outer, rows, self.inner)
 
     def moved(self, axis: int) -> Part:
         """The same along another axis."""
@@ -41,6 +42,11 @@ class Part:
     def is_in(self, shape: Shape, rows: Dim) -> bool:
         """Whether a value of this shape can be split so."""
         return 0 <= self.axis < len(shape) and same(shape[self.axis], self.size(rows))
+
+
+@lru_cache(maxsize=65536)
+def _product(outer: Dim, rows: Dim, inner: Dim) -> Dim:
+    return simplified(outer * rows * inner)
 
 
 Needs = tuple["Part | None", ...] | None
@@ -86,6 +92,7 @@ def _reshape(node: Tensor, part: Part, rows: Dim) -> Needs:
     return None if found is None else (found,)
 
 
+@lru_cache(maxsize=65536)
 def reshaped(part: Part, shape: Shape, other: Shape, rows: Dim) -> Part | None:
     """The part of an array of one shape that is this part of it in another shape."""
     before = simplified(element_count(shape[: part.axis]) * part.outer)

@@ -13,6 +13,7 @@ from graphc.codegen.views import is_view, owner
 from graphc.ir.dimension import Dim, same_shape
 from graphc.ir.graph import Graph
 from graphc.ir.tensor import Tensor
+from graphc.ir.traversal import topological_order
 from graphc.ops.loop import placeholder
 
 
@@ -78,11 +79,10 @@ def region_of(growth: Growth, order: Sequence[Tensor], used: Set[Tensor], tiles:
     results = tuple(
         [Result(n, growth.split.get(n), body.inside[n]) for n in order if n in used and not is_view(n)]
     )
-    operands = tuple(body.operands.values())
-    graph = Graph(tuple([o.inside for o in operands]), tuple([r.inside for r in results]))
-    read = set(graph.nodes)
-    operands = tuple([o for o in operands if o.inside in read])
-    graph = Graph(tuple([o.inside for o in operands]), graph.outputs)
+    outputs = tuple([r.inside for r in results])
+    read = set(topological_order(outputs))
+    operands = tuple([o for o in body.operands.values() if o.inside in read])
+    graph = Graph(tuple([o.inside for o in operands]), outputs)
     steps = tuple([body.inside[n] for n in order if body.inside[n] in read])
     return Region(growth.rows, tiles, graph, operands, results, steps)
 

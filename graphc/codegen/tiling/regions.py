@@ -64,9 +64,13 @@ def _best(nodes: Sequence[Tensor], costs: Mapping[Tensor, float]) -> Growth | No
     total = sum([costs[n] for n in first])
     if total * _LARGER < LEAST:
         return None
+    begins: dict[Tensor, int] = {}
+    for position, node in enumerate(first):
+        for n in (node, *node.inputs):
+            begins.setdefault(n, position)
     best, most = None, 0.0
     for seed, part, rows in _seeds(first, costs):
-        region = grown(nodes, seed, part, rows)
+        region = grown(nodes, seed, part, rows, begins[seed])
         work = sum([costs[n] for n in (*region.split, *region.summed)])
         least = LEAST if isinstance(rows, int) else LEAST / _LARGER
         if work > max(most, least):

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from graphc.ir.build import rebuilt
+from graphc.ir.build import carried_over
 from graphc.ir.graph import Graph
 from graphc.ir.origin import inheriting
 from graphc.ir.tensor import Tensor
@@ -94,7 +94,7 @@ class ConvolutionLowering:
         chosen = _chosen(nodes, self._choice)
         new: dict[Tensor, Tensor] = {}
         for node in graph.nodes:
-            new[node] = rebuilt(node, tuple([new[i] for i in node.inputs]))
+            new[node] = carried_over(node, new)
             if node in chosen:
                 with inheriting(node.origins):
                     new[node] = chosen[node].lowered(new[node])
