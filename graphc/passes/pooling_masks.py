@@ -27,7 +27,7 @@ from graphc.ops.elementwise import astype, greater, where
 from graphc.ops.pooling import max_pool
 from graphc.ops.shape import reshape
 from graphc.passes.places import decoded
-from graphc.passes.pooling_lowering import has_masks, put_at_maxima, taken_at_maxima
+from graphc.passes.pooling_lowering import is_lowered, put_at_maxima, taken_at_maxima
 
 
 class _Pooled(NamedTuple):
@@ -85,7 +85,7 @@ class _Rewriter:
         if flat.op.name not in ("scatter_add", "take") or flat.attrs["axis"] != 0:
             return node
         index = _windows_of_index(flat.inputs[1])
-        if index is None or not _places_maxima(index) or not has_masks(index.inputs[0], index.attrs):
+        if index is None or not _places_maxima(index) or not is_lowered(index.attrs):
             return node
         x, attrs = index.inputs[0], index.attrs
         read = x.shape if flat.op.name == "take" else index.shape
