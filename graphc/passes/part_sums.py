@@ -71,6 +71,9 @@ class PartSums:
     name = "part_sums"
 
     def __call__(self, graph: Graph, fired: Counter[str] | None = None) -> Graph:
+        if not any(n.op.name == "add" and any(map(_part, n.inputs)) for n in graph.nodes):
+            return graph
+
         def change(node: Tensor) -> Tensor:
             with inheriting(node.origins):
                 new = _added(node)

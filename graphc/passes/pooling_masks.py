@@ -7,7 +7,8 @@
 
 An index is 8 bytes an element and reads memory anywhere; a mask is a byte and reads it in order. ReLU on
 what is left after pooling has a quarter of the work: it keeps the order of elements, and where it makes ties,
-at 0, its derivative is 0. Where windows overlap, or padding may hold the maximum, indices stay.
+at 0, its derivative is 0. Unpooling at the places that pooling gave is the same. Indices stay where they are
+results themselves, or windows too long to be taken apart.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def _windows_of_index(places: Tensor) -> Tensor | None:
     if found is None or not same(found.factor, 1):
         return None
     index = found.other
-    while index.op.name == "reshape":
+    while index.op.name in ("reshape", "index_check"):  # places of maxima lie inside
         index = index.inputs[0]
     if index.op.name != "window_index" or not same(element_count(index.shape), element_count(found.shape)):
         return None

@@ -215,3 +215,37 @@ def test_masking_is_exact_for_every_bit() -> None:
     special = np.array([np.nan, np.inf, -np.inf, -0.0, 1e-45, 3.0], np.float32)
     np.testing.assert_array_equal(f(special, np.ones(6, bool)).view(np.int32), special.view(np.int32))
     np.testing.assert_array_equal(f(special, np.zeros(6, bool)).view(np.int32), np.zeros(6, np.int32))
+
+
+@pytest.mark.parametrize(("size", "stride"), [(2, 2), (3, 2), (3, 1)])
+def test_unpooling_puts_by_masks(size: int, stride: int) -> None:
+    """Values back at the places that pooling took them from: no place is ever a number."""
+    x = gc.input("x", (2, 3, 7, 7), "float64")
+    y, places = _pool(x, size, stride, return_indices=True)
+    v = gc.input("v", y.shape, "float64")
+    back = gc.nn.max_unpool2d(v, places, size, stride, output_size=(7, 7))
+    outputs = [back, *gc.grad(gc.sum(back * back), [v])]
+    f = gc.compile(outputs, [x, v])
+    assert "window_index" not in f.source and "add.at" not in f.source
+    rng = np.random.default_rng(0)
+    arrays = np.round(rng.standard_normal(x.shape)), rng.standard_normal(v.shape)
+    wanted = gc.interpret(outputs, dict(zip((x, v), arrays, strict=True)))
+    for found, truth in zip(f(*arrays), wanted, strict=True):
+        np.testing.assert_allclose(found, truth, rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("sides", [(6, 9), (13, 12), (16, 6)])
+def test_adaptive_pooling_with_even_windows_is_pooling(sides: tuple[int, int]) -> None:
+    torch = pytest.importorskip("torch")
+    x = gc.input("x", (2, 3, *sides), "float64")
+    y = gc.nn.adaptive_max_pool2d(x, (6, 3) if sides[1] % 3 == 0 else 6)
+    (gradient,) = gc.grad(gc.sum(y * y), [x])
+    f = gc.compile([y, gradient], [x])
+    assert ("add.at" in f.source) == (sides == (16, 6))  # its windows have 3 or 4 elements
+    array = np.round(np.random.default_rng(0).standard_normal(x.shape) * 2)
+    leaf = torch.tensor(array, requires_grad=True)
+    truth = torch.nn.functional.adaptive_max_pool2d(leaf, y.shape[2:])
+    (truth * truth).sum().backward()
+    found = f(array)
+    np.testing.assert_array_equal(found[0], truth.detach().numpy())
+    np.testing.assert_allclose(found[1], leaf.grad.numpy(), rtol=1e-13)
