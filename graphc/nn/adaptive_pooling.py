@@ -207,8 +207,8 @@ def _even_windows(n: Dim, out: Dim) -> tuple[int, int] | None:
         return None
     start, stop = _bounds(n, out)
     size, stride = int(stop[0] - start[0]), int(start[1] - start[0])
-    even = 0 < size <= _LARGEST and stride > 0 and (stop - start == size).all() and (np.diff(start) == stride).all()
-    return (size, stride) if even else None
+    even = (stop - start == size).all() and (np.diff(start) == stride).all()
+    return (size, stride) if even and 0 < size <= _LARGEST and stride > 0 else None
 
 
 def _members(plane: Shape, sizes: Shape, op: str) -> Table:

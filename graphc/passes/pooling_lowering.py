@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from graphc.ops import max as maximum_over
 from graphc.ops.pooling import max_pool
 from graphc.ops.shape import broadcast_to, reshape
 from graphc.ops.sources import arange, dimension_value, filled
+from graphc.passes.transposes import Axes, inverse_order, permuted
 from graphc.passes.window_parts import Windows, windows_along
 
 # Windows of more elements along an axis than this stay one op.
@@ -31,6 +33,18 @@ _MOST_PARTS = 16
 def is_lowered(attrs: Attrs) -> bool:
     """Whether windows are few enough elements long to be taken apart."""
     return bool(max(attrs["size"]) <= _MOST_PARTS)
+
+
+def _as_it_lies(x: Tensor, counts: Sequence[Dim], attrs: Attrs) -> tuple[Tensor, Axes, list[Windows]]:
+    """What x is a transpose of, in which order of axes, and its windows along each axis, the last first.
+
+    Taken in the order in which they lie in memory, long pieces stay long: channels, or the batch.
+    """
+    windows = list(windows_along(x.shape, counts, attrs))
+    if x.op.name != "transpose":
+        return x, tuple(range(x.ndim)), windows
+    axes = x.attrs["axes"]
+    return x.inputs[0], axes, [replace(w, axis=axes[w.axis]) for w in windows]
 
 
 # -- maxima ----------------------------------------------------------------------------------------
@@ -53,9 +67,10 @@ def lowered_max_pool(node: Tensor) -> Tensor:
     (x,) = node.inputs
     if not is_lowered(node.attrs):
         return node
-    for windows in windows_along(x.shape, node.shape[x.ndim - len(node.attrs["size"]) :], node.attrs):
+    x, axes, each = _as_it_lies(x, node.shape[x.ndim - len(node.attrs["size"]) :], node.attrs)
+    for windows in each:
         x = _largest(x, windows)
-    return x
+    return permuted(x, axes)
 
 
 # -- masks -----------------------------------------------------------------------------------------
@@ -96,32 +111,32 @@ def _are_real(windows: Windows, number: int, rank: int) -> Tensor | None:
     return reshape(greater_equal(places, dimension_value(windows.before)), tuple(shape))
 
 
-def _each_axis(x: Tensor, counts: Sequence[Dim], attrs: Attrs) -> list[tuple[Windows, list[Tensor]]]:
-    """The windows along each axis and the masks of their first maxima, the last axis first."""
+def _masks(x: Tensor, each: Sequence[Windows]) -> list[list[Tensor]]:
+    """The masks of the windows' first maxima, axis by axis."""
     found = []
-    for windows in windows_along(x.shape, counts, attrs):
+    for windows in each:
         x, masks = _first_along(x, windows)
-        found.append((windows, masks))
+        found.append(masks)
     return found
 
 
 def put_at_maxima(x: Tensor, y: Tensor, attrs: Attrs) -> Tensor:
     """Zeros like x, with each element of y added where its window of x has its first maximum."""
-    zero = filled(0, y.dtype)
-    for windows, masks in reversed(_each_axis(x, y.shape[x.ndim - len(attrs["size"]) :], attrs)):
+    x, axes, each = _as_it_lies(x, y.shape[x.ndim - len(attrs["size"]) :], attrs)
+    y, zero = permuted(y, inverse_order(axes)), filled(0, y.dtype)
+    for windows, masks in reversed(list(zip(each, _masks(x, each), strict=True))):
         y = windows.summed([where(mask, y, zero) for mask in masks], x.shape[windows.axis])
-    return y
+    return permuted(y, axes)
 
 
 def taken_at_maxima(x: Tensor, t: Tensor, attrs: Attrs) -> Tensor:
     """Of each window the element of t that stands where x has its first maximum."""
     pooled = max_pool(x, attrs["size"], attrs["stride"], attrs["padding"], attrs["dilation"])
-    zero = filled(0, t.dtype)
-    for windows, masks in _each_axis(x, pooled.shape[x.ndim - len(attrs["size"]) :], attrs):
-        first, *others = [
-            where(m, p, zero) for m, p in zip(masks, windows.parts(windows.padded(t, 0)), strict=True)
-        ]
+    x, axes, each = _as_it_lies(x, pooled.shape[x.ndim - len(attrs["size"]) :], attrs)
+    t, zero = permuted(t, inverse_order(axes)), filled(0, t.dtype)
+    for windows, masks in zip(each, _masks(x, each), strict=True):
+        parts = windows.parts(windows.padded(t, 0))
+        t, *others = [where(mask, part, zero) for mask, part in zip(masks, parts, strict=True)]
         for other in others:
-            first = add(first, other)
-        t = first
-    return t
+            t = add(t, other)
+    return permuted(t, axes)

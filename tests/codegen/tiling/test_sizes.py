@@ -17,7 +17,7 @@ def _regions(outputs: list[gc.Tensor], inputs: list[gc.Tensor]) -> list[Region]:
 
 
 def _by_channels(channels: int, side: int) -> Region:
-    """Weights times columns, then statistics of each channel: rows are channels, which all need all columns."""
+    """Weights times columns, then statistics of each channel, which needs all columns."""
     w, x = gc.input("w", (channels, 64)), gc.input("x", (64, side * side))
     y = w @ x
     y = y - gc.mean(y, axis=1, keepdims=True)
@@ -39,7 +39,7 @@ def test_a_whole_that_stays_in_cache_is_read_as_often_as_one_likes() -> None:
 
 @pytest.mark.parametrize("batch", [8, "N"])
 def test_a_residual_block_has_one_region_a_convolution_and_direction(batch: int | str) -> None:
-    """Batch statistics need all images, but one channel alone: from a convolution to the next, rows are channels."""
+    """Batch statistics need all images, but one channel alone: rows are channels."""
     x, inputs = gc.input("x", (batch, 32, 16, 16)), []
     h = x
     for number in range(2):
