@@ -216,26 +216,36 @@ def _sigmoid(at: At) -> list[str]:
     ]
 
 
-def _is_masking(step: Tensor) -> bool:
-    """Whether the step is where(mask, x, 0): x with some elements set to zero."""
-    _, x, other = step.inputs
-    return (
-        other.op.name == "constant"
-        and other.ndim == 0
-        and not other.attrs["value"].tobytes().strip(b"\0")
-        and x.dtype == other.dtype == step.dtype
-        and step.dtype.kind in "fiu"
-        and x.ndim > 0
-    )
+def _masked(step: Tensor) -> int | None:
+    """Which operand is set to zero where a mask says so: 1 in where(mask, x, 0), 2 in where(mask, 0, x)."""
+    for position in (1, 2):
+        x, other = step.inputs[position], step.inputs[3 - position]
+        if (
+            other.op.name == "constant"
+            and other.ndim == 0
+            and not other.attrs["value"].tobytes().strip(b"\0")
+            and x.dtype == other.dtype == step.dtype
+            and step.dtype.kind in "fiu"
+            and x.ndim > 0
+        ):
+            return position
+    return None
 
 
 def _where(at: At) -> list[str]:
-    if _is_masking(at.step):
+    masked = _masked(at.step)
+    if masked is not None:
         # The bits times 0 or 1: exact for NaN and infinities too, and far faster than a masked copy.
         bits = f".view(np.int{at.step.dtype.itemsize * 8})"
-        return [f"np.multiply({at.array(1)}{bits}, {at.array(0)}, out={at.out}{bits})"]
+        mask = at.array(0) if masked == 1 else at.scratch(0)
+        lines = [] if masked == 1 else [f"np.logical_not({at.array(0)}, out={mask})"]
+        return [*lines, f"np.multiply({at.array(masked)}{bits}, {mask}, out={at.out}{bits})"]
     lines = [] if at.overwritten == 2 else [f"np.copyto({at.out}, {at.operand(2)})"]
     return [*lines, f"np.copyto({at.out}, {at.operand(1)}, where={at.array(0)})"]
+
+
+def _opposite_mask(step: Tensor) -> list[tuple[Shape, DType]]:
+    return [(step.inputs[0].shape, BOOL)] if _masked(step) == 2 else []
 
 
 def _absorbing_multiply(at: At) -> list[str]:
@@ -294,6 +304,14 @@ def _embed(at: At) -> list[str]:
     attrs = at.step.attrs
     index = slice_source(at, attrs["start"], at.step.inputs[0].shape, attrs["step"], at.step.shape)
     return [f"{at.out}.fill(0)", f"{at.out}[{index or '...'}] = {at.operand(0)}"]
+
+
+def _add_part(at: At) -> list[str]:
+    attrs = at.step.attrs
+    index = slice_source(at, attrs["start"], at.step.inputs[1].shape, attrs["step"], at.step.shape)
+    part = f"{at.out}[{index or '...'}]"
+    copied = [] if at.overwritten == 0 else [f"np.copyto({at.out}, {at.operand(0)})"]
+    return [*copied, f"np.add({part}, {at.operand(1)}, out={part})"]
 
 
 def _index_check(at: At) -> list[str]:
@@ -407,7 +425,7 @@ EMITTERS: dict[str, Emitter] = {
     "absorbing_multiply": Emitter(
         _absorbing_multiply, _every_operand, lambda step: [(step.inputs[0].shape, BOOL)]
     ),
-    "where": Emitter(_where, lambda step: (1,) if _is_masking(step) else (2,)),
+    "where": Emitter(_where, lambda step: (_masked(step) or 2,), _opposite_mask),
     "clip": Emitter(_clip, lambda step: (0,)),
     "astype": Emitter(lambda at: [f'np.copyto({at.out}, {at.array(0)}, casting="unsafe")'], _every_operand),
     "copy": Emitter(lambda at: [f"np.copyto({at.out}, {at.array(0)})"], _every_operand),
@@ -426,6 +444,7 @@ EMITTERS: dict[str, Emitter] = {
     "concatenate": Emitter(_concatenate),
     "pad": Emitter(_pad),
     "embed": Emitter(_embed),
+    "add_part": Emitter(_add_part, lambda step: (0,)),
     "fold": Emitter(_fold, scratch=_blocks, kernel="fold_into"),
     "max_pool": Emitter(_max_pool, kernel="max_pool_into"),
     "window_index": Emitter(

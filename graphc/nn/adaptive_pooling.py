@@ -14,14 +14,19 @@ import numpy as np
 from graphc import ops
 from graphc.errors import UnsupportedError
 from graphc.ir.dimension import Dim, Shape, element_count, format_shape, same, simplified
+from graphc.ir.dtype import BOOL
 from graphc.ir.origin import user_location
 from graphc.ir.tensor import Tensor
 from graphc.nn.arguments import float_tensor
 from graphc.nn.axis_weights import Table, index_range, number, weighted
 from graphc.ops.arguments import one_size, shape_error
 from graphc.ops.indexing import taken
+from graphc.ops.pooling import max_pool, window_index
 from graphc.ops.shape import quotient
 from graphc.ops.sources import as_tensor
+
+# Windows of at most so many elements along an axis are pooled; of larger ones the elements are gathered.
+_LARGEST = 16
 
 OutputSize: TypeAlias = "int | str | Sequence[int | str | None] | None"
 
@@ -174,6 +179,11 @@ def _adaptive_max_pool(x: object, output_size: object, spatial: int, return_indi
 def _first_maxima(x: Tensor, sizes: Shape, op: str) -> tuple[Tensor, Tensor]:
     """The maxima of the windows of the last axes, and their places in the plane of these axes."""
     lead, plane = x.shape[: -len(sizes)], x.shape[-len(sizes) :]
+    even = [_even_windows(n, out) for n, out in zip(plane, sizes, strict=True)]
+    if x.dtype != BOOL and not all(same(out, 1) for out in sizes) and None not in even:
+        size, stride = zip(*[w for w in even if w is not None], strict=True)
+        best = max_pool(x, size, stride, ((0, 0),) * len(sizes), (1,) * len(sizes))
+        return best, window_index(x, best, best.attrs)
     line = ops.reshape(x, (*lead, simplified(element_count(plane))))
     if all(same(out, 1) for out in sizes):
         place = ops.argmax(line, axis=-1, keepdims=True)
@@ -186,6 +196,19 @@ def _first_maxima(x: Tensor, sizes: Shape, op: str) -> tuple[Tensor, Tensor]:
         place = taken(ops.reshape(members, (-1,)), row + ops.argmax(windows, axis=-1), 0)
     best = ops.take_along_axis(line, place, axis=-1)
     return ops.reshape(best, (*lead, *sizes)), ops.reshape(place, (*lead, *sizes))
+
+
+def _even_windows(n: Dim, out: Dim) -> tuple[int, int] | None:
+    """The size and the stride of the windows of an axis, where all have one and they are small."""
+    factor = quotient(n, out)
+    if factor is not None:
+        return (factor, factor) if isinstance(factor, int) and 0 < factor <= _LARGEST else None
+    if not (isinstance(n, int) and isinstance(out, int)) or out < 2:
+        return None
+    start, stop = _bounds(n, out)
+    size, stride = int(stop[0] - start[0]), int(start[1] - start[0])
+    even = (stop - start == size).all() and (np.diff(start) == stride).all()
+    return (size, stride) if even and 0 < size <= _LARGEST and stride > 0 else None
 
 
 def _members(plane: Shape, sizes: Shape, op: str) -> Table:

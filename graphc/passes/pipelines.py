@@ -25,6 +25,7 @@ from graphc.passes.loop_values import LoopValues
 from graphc.passes.lowering import Lowering
 from graphc.passes.ordered_copies import OrderedCopies
 from graphc.passes.output_masks import OutputMasks
+from graphc.passes.part_sums import PartSums
 from graphc.passes.pooling_lowering import lowered_max_pool
 from graphc.passes.pooling_masks import PoolingMasks
 from graphc.passes.product_chains import ProductChains
@@ -107,6 +108,7 @@ DEFAULT: tuple[Pass, ...] = _with_loops(
     Transposes(),
     Rewriting("simplification", (*rules.EXACT, *rules.STRENGTH)),
     *CHEAPER,
+    PartSums(),
     OrderedCopies(),
 )
 FAST: tuple[Pass, ...] = _with_loops(
@@ -121,6 +123,7 @@ FAST: tuple[Pass, ...] = _with_loops(
     Transposes(),
     Rewriting("fast_math", (*rules.EXACT, *rules.STRENGTH, *rules.FAST_MATH)),
     *CHEAPER,
+    PartSums(),
     OrderedCopies(),
 )
 PIPELINES: dict[str, tuple[Pass, ...]] = {"none": NONE, "exact": EXACT, "default": DEFAULT, "fast": FAST}

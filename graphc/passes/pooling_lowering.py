@@ -2,184 +2,141 @@
 
 Taken one axis after the other, the last first, k + k parts stand for k · k, each a whole strided part of the
 tensor, on whichever axes it has been moved to. A window's first maximum, row by row, is the first of its rows
-that attains the maximum, and in that row the first element.
+that attains the maximum, and in that row the first element: so masks too are taken one axis after the other,
+and where windows overlap, what they put is added up. Whatever pads them is −∞ and never chosen.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from graphc.ir.dimension import Dim, same, simplified
+from graphc.ir.dimension import Dim, same
 from graphc.ir.dtype import BOOL
 from graphc.ir.op import Attrs
 from graphc.ir.tensor import Tensor
-from graphc.ops import concatenate, isnan, logical_and, logical_not, logical_or, maximum, where
+from graphc.ops import add, greater_equal, isnan, logical_and, logical_not, logical_or, maximum, where
 from graphc.ops import max as maximum_over
-from graphc.ops import sum as sum_over
 from graphc.ops.pooling import max_pool
-from graphc.ops.shape import broadcast_to, constant_pad, reshape, strided_part
-from graphc.ops.sources import filled
+from graphc.ops.shape import broadcast_to, reshape
+from graphc.ops.sources import arange, dimension_value, filled
+from graphc.passes.transposes import Axes, inverse_order, permuted
+from graphc.passes.window_parts import Windows, windows_along
 
 # Windows of more elements along an axis than this stay one op.
 _MOST_PARTS = 16
 
 
-# -- parts -----------------------------------------------------------------------------------------
-def _parts(x: Tensor, axis: int, count: Dim, size: int, stride: int, dilation: int) -> list[Tensor]:
-    """Of each window along an axis its first elements, its second elements, …"""
-    start: list[Dim] = [0] * x.ndim
-    shape, steps = list(x.shape), [1] * x.ndim
-    shape[axis], steps[axis] = count, stride
-    found = []
-    for r in range(size):
-        start[axis] = r * dilation
-        found.append(strided_part(x, start, shape, steps))
-    return found
+def is_lowered(attrs: Attrs) -> bool:
+    """Whether windows are few enough elements long to be taken apart."""
+    return bool(max(attrs["size"]) <= _MOST_PARTS)
 
 
-def _largest(x: Tensor, axis: int, count: Dim, size: int, stride: int, dilation: int) -> Tensor:
-    if same(count, 1) and dilation == 1 and size > 2:
-        (whole,) = _parts(x, axis, size, 1, 1, 1)
-        return maximum_over(whole, axis=axis, keepdims=True)
-    first, *others = _parts(x, axis, count, size, stride, dilation)
+def _as_it_lies(x: Tensor, counts: Sequence[Dim], attrs: Attrs) -> tuple[Tensor, Axes, list[Windows]]:
+    """What x is a transpose of, in which order of axes, and its windows along each axis, the last first.
+
+    Taken in the order in which they lie in memory, long pieces stay long: channels, or the batch.
+    """
+    windows = list(windows_along(x.shape, counts, attrs))
+    if x.op.name != "transpose":
+        return x, tuple(range(x.ndim)), windows
+    axes = x.attrs["axes"]
+    return x.inputs[0], axes, [replace(w, axis=axes[w.axis]) for w in windows]
+
+
+# -- maxima ----------------------------------------------------------------------------------------
+def _padded(x: Tensor, windows: Windows) -> Tensor:
+    return windows.padded(x, -math.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min)
+
+
+def _largest(x: Tensor, windows: Windows) -> Tensor:
+    if same(windows.count, 1) and windows.dilation == 1 and windows.size > 2:
+        (whole,) = Windows(windows.axis, windows.size, 1).parts(_padded(x, windows))
+        return maximum_over(whole, axis=windows.axis, keepdims=True)
+    best, *others = windows.parts(_padded(x, windows))
     for part in others:
-        first = maximum(first, part)
-    return first
+        best = maximum(best, part)
+    return best
 
 
 def lowered_max_pool(node: Tensor) -> Tensor:
     """The node as maxima of strided parts; the node itself where its windows are too large."""
     (x,) = node.inputs
-    attrs = node.attrs
-    if max(attrs["size"]) > _MOST_PARTS:
+    if not is_lowered(node.attrs):
         return node
-    rank = len(attrs["size"])
-    if any(not (same(b, 0) and same(a, 0)) for b, a in attrs["padding"]):
-        lowest = -math.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
-        x = constant_pad(x, (*((0, 0),) * (x.ndim - rank), *attrs["padding"]), lowest)
-    for number in reversed(range(rank)):
-        axis = x.ndim - rank + number
-        x = _largest(
-            x,
-            axis,
-            node.shape[axis],
-            attrs["size"][number],
-            attrs["stride"][number],
-            attrs["dilation"][number],
-        )
-    return x
+    x, axes, each = _as_it_lies(x, node.shape[x.ndim - len(node.attrs["size"]) :], node.attrs)
+    for windows in each:
+        x = _largest(x, windows)
+    return permuted(x, axes)
 
 
 # -- masks -----------------------------------------------------------------------------------------
-def has_masks(x: Tensor, attrs: Attrs) -> bool:
-    """Whether each element lies in one window at most, and the sizes tell where."""
-    windows = zip(attrs["size"], attrs["stride"], attrs["padding"], attrs["dilation"], strict=True)
-    spatial = x.shape[x.ndim - len(attrs["size"]) :]
-    return all(
-        k <= s <= _MOST_PARTS and d == 1 and same(b, 0) and same(a, 0) and (k == s or isinstance(n, int))
-        for (k, s, (b, a), d), n in zip(windows, spatial, strict=True)
-    )
-
-
-def _with_length(x: Tensor, axis: int, length: Dim) -> Tensor:
-    """x cut off along an axis, or filled up with zeros."""
-    have = x.shape[axis]
-    if same(have, length):
-        return x
-    missing = simplified(length - have)
-    if isinstance(missing, int) and missing < 0:
-        shape = list(x.shape)
-        shape[axis] = length
-        return strided_part(x, (0,) * x.ndim, shape, (1,) * x.ndim)
-    return constant_pad(x, [(0, missing) if a == axis else (0, 0) for a in range(x.ndim)], 0)
-
-
-def _in_blocks(x: Tensor, axis: int, count: Dim, stride: int) -> Tensor:
-    """An axis as ``count`` blocks of ``stride`` elements, which are two axes."""
-    whole = simplified(count * stride)
-    length = x.shape[axis]
-    if not same(length, whole):
-        # A block count is ⌊(n − k) / s⌋ + 1: with k = s the blocks never reach beyond the end.
-        if isinstance(length, int) and isinstance(whole, int) and length < whole:
-            x = _with_length(x, axis, whole)
-        else:
-            shape = [whole if a == axis else n for a, n in enumerate(x.shape)]
-            x = strided_part(x, (0,) * x.ndim, shape, (1,) * x.ndim)
-    return reshape(x, (*x.shape[:axis], count, stride, *x.shape[axis + 1 :]))
-
-
-def _first_along(x: Tensor, axis: int, count: Dim, size: int, stride: int) -> tuple[Tensor, Tensor]:
-    """The largest element of each window along an axis, and in blocks which element is the first such one.
-
-    The mask has a new axis of ``stride`` elements behind the axis of windows.
-    """
-    first, *others = _parts(x, axis, count, size, stride, 1)
-    chosen: list[Tensor] = [broadcast_to(filled(True, BOOL), first.shape)] if not others else []
-    best = first
-    for part in others:
-        kept = best >= part
+def _first_along(x: Tensor, windows: Windows) -> tuple[Tensor, list[Tensor]]:
+    """The largest element of each window, and for its first element, its second, … whether that is it."""
+    best, *others = windows.parts(_padded(x, windows))
+    kept = []  # whether the best of all elements so far stays the best
+    for number, part in enumerate(others):
+        stays = greater_equal(best, part)
         if x.dtype.kind == "f":
-            kept = logical_or(kept, isnan(best))
-        chosen = [logical_and(c, kept) for c in chosen] if chosen else [kept]
-        chosen.append(logical_not(kept))
+            stays = logical_or(stays, isnan(best))
+        real = _are_real(windows, number, x.ndim)
+        kept.append(stays if real is None else logical_and(stays, real))
         best = maximum(best, part)
-    expanded = [reshape(c, (*c.shape[: axis + 1], 1, *c.shape[axis + 1 :])) for c in chosen]
-    mask = concatenate(expanded, axis=axis + 1)
-    return best, _with_length(mask, axis + 1, stride)
+    if not others:
+        return best, [broadcast_to(filled(True, BOOL), best.shape)]
+    masks: list[Tensor] = []
+    last: Tensor | None = None  # whether none of the elements behind is better
+    for stays in reversed(kept):
+        taken = logical_not(stays)
+        masks.append(taken if last is None else logical_and(taken, last))
+        last = stays if last is None else logical_and(stays, last)
+    assert last is not None
+    return best, [last, *reversed(masks)]
 
 
-def _first_maxima(x: Tensor, attrs: Attrs, places: tuple[Dim, ...]) -> Tensor:
-    """Which element of each window is its first maximum: bool (…, p₁, s₁, p₂, s₂, …)."""
-    rank = len(attrs["size"])
-    mask: Tensor | None = None
-    for number in reversed(range(rank)):
-        axis = x.ndim - rank + number
-        size, stride, count = attrs["size"][number], attrs["stride"][number], places[number]
-        x, along = _first_along(x, axis, count, size, stride)
-        if mask is None:
-            mask = along
-            continue
-        inner = rank - 1 - number  # axes of places behind this one, of which the mask has blocks
-        shape = list(along.shape[: axis + 2])
-        for size_behind in along.shape[axis + 2 :]:
-            shape += [size_behind, 1]
-        assert len(shape) == axis + 2 + 2 * inner
-        mask = logical_and(_in_blocks(mask, axis, count, stride), reshape(along, shape))
-    assert mask is not None
-    return mask
+def _are_real(windows: Windows, number: int, rank: int) -> Tensor | None:
+    """Which windows have no padding as their element of this number in front; None where all have none.
+
+    Where an element is −∞, what pads a window is as large: it is never kept.
+    """
+    first = windows.first(number)
+    if isinstance(windows.before, int) and windows.before <= first:
+        return None
+    places = arange(windows.count) * windows.stride + first
+    shape: list[Dim] = [1] * rank
+    shape[windows.axis] = windows.count
+    return reshape(greater_equal(places, dimension_value(windows.before)), tuple(shape))
 
 
-def _beside_ones(y: Tensor, rank: int) -> Tensor:
-    """(…, p₁, p₂, …) as (…, p₁, 1, p₂, 1, …)."""
-    lead = y.ndim - rank
-    shape = list(y.shape[:lead])
-    for size in y.shape[lead:]:
-        shape += [size, 1]
-    return reshape(y, shape)
+def _masks(x: Tensor, each: Sequence[Windows]) -> list[list[Tensor]]:
+    """The masks of the windows' first maxima, axis by axis."""
+    found = []
+    for windows in each:
+        x, masks = _first_along(x, windows)
+        found.append(masks)
+    return found
 
 
 def put_at_maxima(x: Tensor, y: Tensor, attrs: Attrs) -> Tensor:
-    """Zeros like x with each element of y where its window of x has its first maximum."""
-    rank = len(attrs["size"])
-    lead = x.ndim - rank
-    mask = _first_maxima(x, attrs, y.shape[lead:])
-    found = where(mask, _beside_ones(y, rank), filled(0, y.dtype))
-    blocks = [simplified(p * s) for p, s in zip(y.shape[lead:], attrs["stride"], strict=True)]
-    found = reshape(found, (*y.shape[:lead], *blocks))
-    for axis in range(lead, x.ndim):
-        found = _with_length(found, axis, x.shape[axis])
-    return found
+    """Zeros like x, with each element of y added where its window of x has its first maximum."""
+    x, axes, each = _as_it_lies(x, y.shape[x.ndim - len(attrs["size"]) :], attrs)
+    y, zero = permuted(y, inverse_order(axes)), filled(0, y.dtype)
+    for windows, masks in reversed(list(zip(each, _masks(x, each), strict=True))):
+        y = windows.summed([where(mask, y, zero) for mask in masks], x.shape[windows.axis])
+    return permuted(y, axes)
 
 
 def taken_at_maxima(x: Tensor, t: Tensor, attrs: Attrs) -> Tensor:
     """Of each window the element of t that stands where x has its first maximum."""
-    rank = len(attrs["size"])
-    lead = x.ndim - rank
-    places = max_pool(x, attrs["size"], attrs["stride"], attrs["padding"], attrs["dilation"]).shape[lead:]
-    mask = _first_maxima(x, attrs, places)
-    for number in range(rank):
-        t = _in_blocks(t, lead + 2 * number, places[number], attrs["stride"][number])
-    chosen = where(mask, t, filled(0, t.dtype))
-    return sum_over(chosen, axis=tuple(lead + 1 + 2 * number for number in range(rank)))
+    pooled = max_pool(x, attrs["size"], attrs["stride"], attrs["padding"], attrs["dilation"])
+    x, axes, each = _as_it_lies(x, pooled.shape[x.ndim - len(attrs["size"]) :], attrs)
+    t, zero = permuted(t, inverse_order(axes)), filled(0, t.dtype)
+    for windows, masks in zip(each, _masks(x, each), strict=True):
+        parts = windows.parts(windows.padded(t, 0))
+        t, *others = [where(mask, part, zero) for mask, part in zip(masks, parts, strict=True)]
+        for other in others:
+            t = add(t, other)
+    return permuted(t, axes)

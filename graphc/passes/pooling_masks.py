@@ -7,7 +7,8 @@
 
 An index is 8 bytes an element and reads memory anywhere; a mask is a byte and reads it in order. ReLU on
 what is left after pooling has a quarter of the work: it keeps the order of elements, and where it makes ties,
-at 0, its derivative is 0. Where windows overlap, or padding may hold the maximum, indices stay.
+at 0, its derivative is 0. Unpooling at the places that pooling gave is the same. Indices stay where they are
+results themselves, or windows too long to be taken apart.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from graphc.ops.elementwise import astype, greater, where
 from graphc.ops.pooling import max_pool
 from graphc.ops.shape import reshape
 from graphc.passes.places import decoded
-from graphc.passes.pooling_lowering import has_masks, put_at_maxima, taken_at_maxima
+from graphc.passes.pooling_lowering import is_lowered, put_at_maxima, taken_at_maxima
 
 
 class _Pooled(NamedTuple):
@@ -44,7 +45,7 @@ def _windows_of_index(places: Tensor) -> Tensor | None:
     if found is None or not same(found.factor, 1):
         return None
     index = found.other
-    while index.op.name == "reshape":
+    while index.op.name in ("reshape", "index_check"):  # places of maxima lie inside
         index = index.inputs[0]
     if index.op.name != "window_index" or not same(element_count(index.shape), element_count(found.shape)):
         return None
@@ -85,7 +86,7 @@ class _Rewriter:
         if flat.op.name not in ("scatter_add", "take") or flat.attrs["axis"] != 0:
             return node
         index = _windows_of_index(flat.inputs[1])
-        if index is None or not _places_maxima(index) or not has_masks(index.inputs[0], index.attrs):
+        if index is None or not _places_maxima(index) or not is_lowered(index.attrs):
             return node
         x, attrs = index.inputs[0], index.attrs
         read = x.shape if flat.op.name == "take" else index.shape

@@ -33,11 +33,12 @@ def _brings_batch_forward(axes: Axes) -> bool:
     return k > 0 and axes[1 : k + 1] == tuple(range(k)) and axes[k + 1 :] == tuple(range(k + 1, len(axes)))
 
 
-def _inverse(axes: Axes) -> Axes:
+def inverse_order(axes: Axes) -> Axes:
+    """The order of axes that takes back this one."""
     return tuple(sorted(range(len(axes)), key=axes.__getitem__))
 
 
-def _permuted(x: Tensor, axes: Axes) -> Tensor:
+def permuted(x: Tensor, axes: Axes) -> Tensor:
     """x with its axes in this order, as one transpose or none."""
     if x.op.name == "transpose":
         axes = tuple([x.attrs["axes"][a] for a in axes])
@@ -48,7 +49,7 @@ def _permuted(x: Tensor, axes: Axes) -> Tensor:
 def _at_source(values: Iterable[Any], axes: Axes) -> tuple[Any, ...]:
     """What is said of each axis of a transpose, in the order of its source's axes."""
     listed = list(values)
-    return tuple([listed[k] for k in _inverse(axes)])
+    return tuple([listed[k] for k in inverse_order(axes)])
 
 
 # -- moving on: one rule an op ---------------------------------------------------------------------
@@ -65,43 +66,43 @@ def _reduced(node: Tensor, axes: Axes) -> Tensor:
     gone = node.attrs["axis"]
     value = _over(node, axis=tuple(sorted(axes[k] for k in gone)))
     if node.attrs["keepdims"]:
-        return _permuted(value, axes)
+        return permuted(value, axes)
     left = [axes[k] for k in range(len(axes)) if k not in gone]
-    return _permuted(value, _inverse(_inverse(tuple(left))))
+    return permuted(value, inverse_order(inverse_order(tuple(left))))
 
 
 def _along_one(node: Tensor, axes: Axes) -> Tensor:
-    return _permuted(_over(node, axis=axes[node.attrs["axis"]]), axes)
+    return permuted(_over(node, axis=axes[node.attrs["axis"]]), axes)
 
 
 def _padded(node: Tensor, axes: Axes) -> Tensor:
-    return _permuted(_over(node, widths=_at_source(node.attrs["widths"], axes)), axes)
+    return permuted(_over(node, widths=_at_source(node.attrs["widths"], axes)), axes)
 
 
 def _sliced(node: Tensor, axes: Axes) -> Tensor:
     attrs = {key: _at_source(node.attrs[key], axes) for key in ("start", "size", "step")}
-    return _permuted(_over(node, **attrs), axes)
+    return permuted(_over(node, **attrs), axes)
 
 
 def _embedded(node: Tensor, axes: Axes) -> Tensor:
     attrs = {key: _at_source(node.attrs[key], axes) for key in ("start", "shape", "step")}
-    return _permuted(_over(node, **attrs), axes)
+    return permuted(_over(node, **attrs), axes)
 
 
 def _flipped(node: Tensor, axes: Axes) -> Tensor:
-    return _permuted(_over(node, axes=tuple(sorted(axes[a] for a in node.attrs["axes"]))), axes)
+    return permuted(_over(node, axes=tuple(sorted(axes[a] for a in node.attrs["axes"]))), axes)
 
 
 def _windowed(node: Tensor, axes: Axes) -> Tensor:
     found = _over(node, axes=tuple([axes[a] for a in node.attrs["axes"]]))
-    return _permuted(found, (*axes, *range(len(axes), found.ndim)))
+    return permuted(found, (*axes, *range(len(axes), found.ndim)))
 
 
 def _folded(node: Tensor, axes: Axes) -> Tensor | None:
     rank = node.ndim
     if axes[rank:] != tuple(range(rank, len(axes))):
         return None
-    return _permuted(_over(node, axes=tuple([axes[a] for a in node.attrs["axes"]])), axes[:rank])
+    return permuted(_over(node, axes=tuple([axes[a] for a in node.attrs["axes"]])), axes[:rank])
 
 
 def _reshaped(node: Tensor, axes: Axes) -> Tensor | None:
@@ -110,7 +111,7 @@ def _reshaped(node: Tensor, axes: Axes) -> Tensor | None:
     if axes[0] != len(axes) - 1 or len(after) < 2 or not _only_rest_changes(before, after):
         return None
     value = reshape(node.inputs[0].inputs[0], (*after[1:], after[0]))
-    return _permuted(value, (value.ndim - 1, *range(value.ndim - 1)))
+    return permuted(value, (value.ndim - 1, *range(value.ndim - 1)))
 
 
 def _only_rest_changes(before: Any, after: Any) -> bool:
@@ -120,7 +121,7 @@ def _only_rest_changes(before: Any, after: Any) -> bool:
 def _stretched(node: Tensor, axes: Axes) -> Tensor | None:
     if node.ndim != len(axes):
         return None
-    return _permuted(_over(node, shape=_at_source(node.shape, axes)), axes)
+    return permuted(_over(node, shape=_at_source(node.shape, axes)), axes)
 
 
 _MOVES: dict[str, _Move] = {
@@ -161,7 +162,7 @@ class _Mover:
         if not any(i.op.name == "transpose" for i in node.inputs):
             return node
         if node.op.name == "transpose":
-            return _permuted(node.inputs[0], node.attrs["axes"])
+            return permuted(node.inputs[0], node.attrs["axes"])
         if node.op.family == "elementwise" or node.op.name == "concatenate":
             found = self._jointly(node)
         else:
@@ -180,10 +181,10 @@ class _Mover:
                 continue
             axes = lead.attrs["axes"]
             if _brings_batch_forward(axes):
-                back = _inverse(axes)
+                back = inverse_order(axes)
                 operands = tuple([self._taken_back(i, back, _DEEPEST) for i in node.inputs])
                 attrs = {**node.attrs, "axis": axes[node.attrs["axis"]]} if joined else node.attrs
-                return _permuted(apply(node.op, operands, node.name, **attrs), axes)
+                return permuted(apply(node.op, operands, node.name, **attrs), axes)
         return None
 
     def _taken_back(self, x: Tensor, axes: Axes, depth: int) -> Tensor:
@@ -198,7 +199,7 @@ class _Mover:
             inner = self._taken_back(x.inputs[0], axes, depth)
             return broadcast_to(inner, tuple([x.shape[a] for a in axes]))
         found = self._computed_back(x, axes, depth) if depth and x.op.name != "transpose" else None
-        return _permuted(x, axes) if found is None else found
+        return permuted(x, axes) if found is None else found
 
     def _computed_back(self, x: Tensor, axes: Axes, depth: int) -> Tensor | None:
         """x computed with its axes in this order, where nothing else reads it and no operand needs a view."""
@@ -212,7 +213,7 @@ class _Mover:
             return None
         if x.op.name == "matmul" and axes == (1, 0):
             left, right = x.inputs
-            return matmul(_permuted(right, axes), _permuted(left, axes)) if left.ndim == right.ndim else None
+            return matmul(permuted(right, axes), permuted(left, axes)) if left.ndim == right.ndim else None
         if x.op.family == "elementwise":
             operands = [self._taken_back(i, axes, depth - 1) for i in x.inputs]
             pairs = zip(operands, x.inputs, strict=True)

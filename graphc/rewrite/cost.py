@@ -78,6 +78,8 @@ def node_cost(node: Tensor, in_cache: bool = False) -> float:
                 axes = tuple(range(len(shape)))
             reduced = [shape[a] for a in (axes if isinstance(axes, tuple) else (axes,))]
             rows = count / max(1, elements(tuple(reduced))) * TABLE.reduced_row if reduced else 0.0
+        case _, "add_part":
+            rows, count = 0.0, elements(node.inputs[1].shape)
         case _:
             rows, count = 0.0, elements(max((*node.inputs, node), key=lambda n: n.ndim).shape)
     working = count * element_cost(node.op.name, node.dtype)

@@ -26,8 +26,21 @@ POOLING = {
     "one window": ((2, 3, 4, 4), 4, 4),
     "no example": ((0, 2, 4, 4), 2, 2),
     "windows of one": ((2, 2, 4, 4), 1, 2),
+    "overlapping": ((2, 3, 9, 8), 3, 2),
+    "every place": ((1, 2, 5, 6), 3, 1),
+    "padded": ((2, 2, 6, 7), 3, 2, {"padding": 1}),
+    "padded at the end": ((1, 2, 5, 6), 2, 2, {"padding": ((0, 1), (0, 1))}),
+    "more in front": ((1, 2, 5, 6), (3, 4), (1, 2), {"padding": ((1, 0), (2, 1))}),
+    "same": ((2, 1, 7, 5), 3, 2, {"padding": "same"}),
+    "a last window": ((2, 2, 6, 5), 3, 2, {"ceil_mode": True}),
+    "dilated": ((1, 2, 9, 8), 3, (1, 2), {"dilation": (2, 1)}),
+    "dilated and padded": ((1, 2, 9, 8), 3, 2, {"dilation": 2, "padding": 1}),
+    "one axis, padded": ((2, 3, 8), 3, 2, {"padding": 1}),
+    "three axes, padded": ((1, 2, 4, 3, 5), 3, 2, {"padding": 1}),
+    "channels last": ((2, 6, 7, 3), 3, 2, {"padding": 1, "layout": "NHWC"}),
+    "large": ((1, 1, 14, 15), 7, 2, {"padding": 3}),
 }
-OVERLAPPING = {"overlapping": ((2, 3, 9, 8), 3, 2), "long": ((1, 1, 40), 20, 1)}
+LONG = {"long": ((1, 1, 40), 20, 1)}
 
 
 def _pool(x: Tensor, size: Any, stride: Any, **options: Any) -> Tensor:
@@ -51,35 +64,91 @@ def _lowered(outputs: list[Tensor]) -> tuple[tuple[Tensor, ...], int]:
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("name", POOLING | OVERLAPPING)
+@pytest.mark.parametrize("name", POOLING | LONG)
 def test_masks_give_what_indices_give(name: str, dtype: str) -> None:
-    shape, size, stride = (POOLING | OVERLAPPING)[name]
+    shape, size, stride, *rest = (POOLING | LONG)[name]
+    options = rest[0] if rest else {}
     x = gc.input("x", shape, dtype)
-    u, t = gc.input("u", _pool(x, size, stride).shape, dtype), gc.input("t", shape, dtype)
-    outputs = _outputs(x, size, stride, u, t)
+    u, t = gc.input("u", _pool(x, size, stride, **options).shape, dtype), gc.input("t", shape, dtype)
+    outputs = _outputs(x, size, stride, u, t, **options)
     after, fired = _lowered(outputs)
     assert fired >= 3 if name in POOLING else fired == 0
     ops = {n.op.name for n in Graph((), after).nodes}
-    assert not ops & {"window_index", "scatter_add"} or name in OVERLAPPING
+    assert not ops & {"window_index", "scatter_add"} or name in LONG
     rng = np.random.default_rng(0)
-    for ties in (False, True):
+    for kind in ("any", "ties", "nothing but −∞"):
         values = {i: rng.standard_normal(i.shape).astype(dtype) for i in (x, u, t)}
-        if ties:
+        if kind == "ties":
             values[x] = np.round(values[x])
             values[x][rng.random(shape) < 0.15] = np.nan
             values[x][rng.random(shape) < 0.1] = -np.inf
             values[x][rng.random(shape) < 0.1] = np.inf
+        elif kind == "nothing but −∞":
+            values[x][:] = -np.inf
         with np.errstate(all="ignore"):
             wanted, found = gc.interpret(outputs, values), gc.interpret(after, values)
         for a, b in zip(found, wanted, strict=True):
             assert a.dtype == b.dtype
-            np.testing.assert_allclose(a, b, rtol=1e-6)
+            np.testing.assert_allclose(a, b, rtol=1e-5 if dtype == "float32" else 1e-12)
 
 
-def test_symbolic_sizes() -> None:
+@pytest.mark.parametrize("level", ["default", "fast"])
+@pytest.mark.parametrize("name", ["overlapping", "padded", "every place", "one axis, padded", "dilated"])
+def test_a_gradient_is_what_each_window_gives_its_first_maximum(name: str, level: str) -> None:
+    """By brute force: window by window, element by element."""
+    shape, size, stride, *rest = POOLING[name]
+    options = rest[0] if rest else {}
+    x = gc.input("x", shape, "float64")
+    y = _pool(x, size, stride, **options)
+    u = gc.input("u", y.shape, "float64")
+    f = gc.compile([y, *gc.grad(gc.sum(y * u), [x])], [x, u], optimize=level)
+    assert "window_index" not in f.source and "add.at" not in f.source
+    rng = np.random.default_rng(1)
+    array, cotangent = np.round(rng.standard_normal(shape) * 2), rng.standard_normal(u.shape)
+    largest, gradient = np.zeros(u.shape), np.zeros(shape)
+    attrs = y.attrs
+    for place in np.ndindex(*u.shape):
+        lead, window = place[:2], place[2:]
+        elements = []
+        for offset in np.ndindex(*attrs["size"]):
+            at = tuple(
+                p * s + o * d - before
+                for p, o, s, d, (before, _) in zip(
+                    window, offset, attrs["stride"], attrs["dilation"], attrs["padding"], strict=True
+                )
+            )
+            if all(0 <= a < n for a, n in zip(at, shape[2:], strict=True)):
+                elements.append((*lead, *at))
+        first = max(elements, key=lambda e: array[e])  # the first, where several are largest
+        largest[place] = array[first]
+        gradient[first] += cotangent[place]
+    found = f(array, cotangent)
+    np.testing.assert_array_equal(found[0], largest)
+    np.testing.assert_allclose(found[1], gradient, rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("options", [{}, {"padding": 1}, {"ceil_mode": True}, {"dilation": 2}])
+def test_the_first_maximum_is_pytorch_s(options: dict[str, Any]) -> None:
+    torch = pytest.importorskip("torch")
+    x = gc.input("x", (2, 3, 9, 8), "float64")
+    y = gc.nn.max_pool2d(gc.nn.relu(x), 3, 2, **options)
+    f = gc.compile([y, *gc.grad(gc.sum(y * y + y), [x])], [x])
+    array = np.round(np.random.default_rng(2).standard_normal((2, 3, 9, 8)) * 1.5)
+    leaf = torch.tensor(array, requires_grad=True)
+    truth = torch.nn.functional.max_pool2d(torch.relu(leaf), 3, 2, **options)
+    (truth * truth + truth).sum().backward()
+    found = f(array)
+    np.testing.assert_array_equal(found[0], truth.detach().numpy())
+    np.testing.assert_allclose(found[1], leaf.grad.numpy(), rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"stride": 2, "padding": 1}, {"stride": 1, "padding": ((0, 1), (1, 0))}]
+)
+def test_symbolic_sizes(options: dict[str, Any]) -> None:
     """Whether windows reach the end of an axis is known at the call only."""
     x = gc.input("x", ("N", "H", "W"), "float64")
-    y = gc.nn.max_pool2d(x, (2, 3))
+    y = gc.nn.max_pool2d(x, (2, 3), **options)
     outputs = [y, *gc.grad(gc.sum(y * y), [x])]
     f = gc.compile(outputs, [x])
     assert "window_index" not in f.source
@@ -90,14 +159,22 @@ def test_symbolic_sizes() -> None:
             np.testing.assert_array_equal(found, truth)
 
 
-def test_padding_keeps_indices() -> None:
-    """Where all elements of a window are −∞, so is its padding: only the index knows which is which."""
+def test_nothing_is_put_on_padding() -> None:
+    """Where all elements of a window are −∞, so is its padding: the first element of the window is chosen."""
     x = gc.input("x", (1, 1, 4), "float64")
     (gradient,) = gc.grad(gc.sum(_pool(x, 3, 3, padding=1)), [x])
     (after,), fired = _lowered([gradient])
-    assert fired == 0
-    found, wanted = gc.interpret([after, gradient], {x: np.full((1, 1, 4), -np.inf)})
-    np.testing.assert_array_equal(found, wanted)
+    assert fired == 1
+    (found,) = gc.interpret([after], {x: np.full((1, 1, 4), -np.inf)})
+    np.testing.assert_array_equal(found, [[[1, 0, 1, 0]]])
+
+
+def test_the_batch_is_not_mixed() -> None:
+    """A network with overlapping, padded pooling runs in tiles of its images, forward and backward."""
+    x, w = gc.input("x", (16, 8, 33, 33)), gc.input("w", (16, 8, 3, 3))
+    y = gc.nn.max_pool2d(gc.nn.relu(gc.nn.conv2d(x, w, padding=1)), 3, 2, padding=1)
+    f = gc.compile([gc.sum(y * y), *gc.grad(gc.sum(y * y), [w])], [x, w])
+    assert f.stats["regions"] == 1
 
 
 @pytest.mark.parametrize("level", ["default", "fast"])
@@ -138,3 +215,37 @@ def test_masking_is_exact_for_every_bit() -> None:
     special = np.array([np.nan, np.inf, -np.inf, -0.0, 1e-45, 3.0], np.float32)
     np.testing.assert_array_equal(f(special, np.ones(6, bool)).view(np.int32), special.view(np.int32))
     np.testing.assert_array_equal(f(special, np.zeros(6, bool)).view(np.int32), np.zeros(6, np.int32))
+
+
+@pytest.mark.parametrize(("size", "stride"), [(2, 2), (3, 2), (3, 1)])
+def test_unpooling_puts_by_masks(size: int, stride: int) -> None:
+    """Values back at the places that pooling took them from: no place is ever a number."""
+    x = gc.input("x", (2, 3, 7, 7), "float64")
+    y, places = _pool(x, size, stride, return_indices=True)
+    v = gc.input("v", y.shape, "float64")
+    back = gc.nn.max_unpool2d(v, places, size, stride, output_size=(7, 7))
+    outputs = [back, *gc.grad(gc.sum(back * back), [v])]
+    f = gc.compile(outputs, [x, v])
+    assert "window_index" not in f.source and "add.at" not in f.source
+    rng = np.random.default_rng(0)
+    arrays = np.round(rng.standard_normal(x.shape)), rng.standard_normal(v.shape)
+    wanted = gc.interpret(outputs, dict(zip((x, v), arrays, strict=True)))
+    for found, truth in zip(f(*arrays), wanted, strict=True):
+        np.testing.assert_allclose(found, truth, rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("sides", [(6, 9), (13, 12), (16, 6)])
+def test_adaptive_pooling_with_even_windows_is_pooling(sides: tuple[int, int]) -> None:
+    torch = pytest.importorskip("torch")
+    x = gc.input("x", (2, 3, *sides), "float64")
+    y = gc.nn.adaptive_max_pool2d(x, (6, 3) if sides[1] % 3 == 0 else 6)
+    (gradient,) = gc.grad(gc.sum(y * y), [x])
+    f = gc.compile([y, gradient], [x])
+    assert ("add.at" in f.source) == (sides == (16, 6))  # its windows have 3 or 4 elements
+    array = np.round(np.random.default_rng(0).standard_normal(x.shape) * 2)
+    leaf = torch.tensor(array, requires_grad=True)
+    truth = torch.nn.functional.adaptive_max_pool2d(leaf, y.shape[2:])
+    (truth * truth).sum().backward()
+    found = f(array)
+    np.testing.assert_array_equal(found[0], truth.detach().numpy())
+    np.testing.assert_allclose(found[1], leaf.grad.numpy(), rtol=1e-13)

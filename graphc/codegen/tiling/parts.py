@@ -128,6 +128,12 @@ def _embed(node: Tensor, part: Part, rows: Dim) -> Needs:
     return (part,) if _is_whole(node.attrs, part.axis, node.shape, node.inputs[0].shape) else None
 
 
+def _add_part(node: Tensor, part: Part, rows: Dim) -> Needs:
+    x, y = node.inputs
+    whole = same(x.shape[part.axis], y.shape[part.axis])
+    return (part, part) if whole and node.attrs["step"][part.axis] == 1 else None
+
+
 def _is_whole(attrs: Attrs, axis: int, shape: Shape, other: Shape) -> bool:
     return attrs["step"][axis] == 1 and same(attrs["start"][axis], 0) and same(shape[axis], other[axis])
 
@@ -205,6 +211,7 @@ _RULES: dict[str, Rule] = {
     "flip": _flip,
     "slice": _slice,
     "embed": _embed,
+    "add_part": _add_part,
     "window": _window,
     "fold": _fold,
     "max_pool": _pooling,

@@ -131,3 +131,18 @@ def test_rows_that_do_not_lie_together_in_what_a_view_is_of() -> None:
     y = gc.exp(gc.transpose(matrix) @ w)
     assert regions_of([y], [v, w])
     check([y], [v, w], arrays_for([v, w], 0), 1e-12)
+
+
+@pytest.mark.parametrize("batch", [5, "N"])
+@pytest.mark.parametrize("options", [{"padding": 1}, {"ceil_mode": True}, {"dilation": 2}])
+def test_overlapping_pooling_in_tiles(batch: int | str, options: dict[str, object]) -> None:
+    """By images; with batch statistics in front, by channels."""
+    x, w = gc.input("x", (batch, 2, 8, 9), "float64"), gc.input("w", (4, 2, 3, 3), "float64")
+    h = gc.nn.conv2d(x, w, padding=1)
+    arrays = [np.random.default_rng(0).standard_normal(s) for s in ((5, 2, 8, 9), (4, 2, 3, 3))]
+    for before in (h, gc.nn.batch_norm(h, None, None, training=True)):
+        y = gc.nn.max_pool2d(gc.nn.relu(before), 3, 2, **options)
+        y = y + gc.nn.max_pool2d(gc.nn.avg_pool2d(before, 3, 1, padding=1), 3, 2, **options)
+        outputs = [y, *gc.grad(gc.sum(y * y), [x, w])]
+        assert regions_of(outputs, [x, w])
+        check(outputs, [x, w], arrays, 1e-10)
