@@ -122,7 +122,9 @@ def _reduction(ufunc: str) -> Emitter:
         as_dtype = f", dtype={dtype_source(step.dtype)}" if step.dtype != source.dtype else ""
         axis = step.attrs["axis"]
         axes = str(axis[0]) if len(axis) == 1 else str(axis)
-        return [f"np.{ufunc}.reduce({at.array(0)}, axis={axes}{as_dtype}{keep}, out={at.out})"]
+        initial = step.attrs.get("initial")
+        first = "" if initial is None else f", initial={literal_source(np.asarray(initial))}"
+        return [f"np.{ufunc}.reduce({at.array(0)}, axis={axes}{as_dtype}{keep}{first}, out={at.out})"]
 
     return Emitter(lines)
 

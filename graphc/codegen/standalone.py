@@ -116,6 +116,7 @@ def standalone_source(
     examples: int,
     labels: Sequence[str],
     one_blas_thread: bool,
+    updates: bool,
 ) -> str:
     """The text of the file: kernels, the program, a function ``name`` that calls it, ``save``."""
     arguments = [variable for _, variable in program.arguments]
@@ -145,7 +146,7 @@ def standalone_source(
         arguments=", ".join(arguments),
         argument_count=len(arguments),
         described=repr(comment(f"One call. Arguments: {described or 'none'}.", 400)),
-        conversions="\n".join(_conversions(program, inputs)) or "    pass",
+        conversions="\n".join(_conversions(program, inputs, updates)) or "    pass",
         sizes="".join(f"{variable}, " for _, variable in program.symbols).strip(),
         extra="seed, calls, " if program.draws else "",
         result="results[0]" if len(labels) == 1 else "results",
@@ -153,14 +154,20 @@ def standalone_source(
     )  # fmt: skip
 
 
-def _conversions(program: Program, inputs: Sequence[Declared]) -> list[str]:
-    """Lines that bring the arguments into their declared form, find the sizes and check the shapes."""
+def _conversions(program: Program, inputs: Sequence[Declared], updates: bool) -> list[str]:
+    """Lines that bring the arguments into their declared form, find the sizes and check the shapes.
+
+    With ``updates``, an argument in the memory of a parameter is copied: the call may write over it.
+    """
     variables = dict(program.symbols)
     arguments = [variable for _, variable in program.arguments]
     lines, bound = [], set()
     for variable, tensor in zip(arguments, inputs, strict=True):
         dtype = dtype_source(tensor.dtype)
         lines.append(f'    {variable} = np.asarray({variable}, {dtype}, order="C")')
+        if updates:
+            lines.append(f"    if any(np.may_share_memory({variable}, p) for p in parameters.values()):")
+            lines.append(f"        {variable} = {variable}.copy()")
         for axis, size in enumerate(tensor.shape):
             if not isinstance(size, int) and size.is_Symbol and size.name not in bound:
                 bound.add(size.name)

@@ -6,6 +6,7 @@ is float64.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -64,22 +65,20 @@ def _reduction(
 
 
 def _choice(name: str, function: Callable[..., Any], *, dtype: DType | None = None) -> Op:
-    """A reduction that picks an element and so has no value for none."""
+    """A reduction that picks an element and so has no value for none, save where ``initial`` gives one."""
 
     def infer(inputs: tuple[Tensor, ...], attrs: Attrs) -> tuple[Shape, DType]:
         (x,) = inputs
         axes = attrs["axis"]
         for axis in range(x.ndim) if axes is None else (axes,) if isinstance(axes, int) else axes:
-            if same(x.shape[axis], 0):
+            if same(x.shape[axis], 0) and "initial" not in attrs:
                 raise ShapeError(
                     f"axis {axis} of shape {format_shape(x.shape)} is empty: it has no {name}",
                     remedy="reduce over axes that have elements, or concatenate a default first",
                 )
         return _reduced_shape(x.shape, attrs), dtype or x.dtype
 
-    return Op(
-        name, "reduction", infer, lambda attrs, x: function(x, axis=attrs["axis"], keepdims=attrs["keepdims"])
-    )
+    return Op(name, "reduction", infer, lambda attrs, x: function(x, **attrs))
 
 
 def _float_dtype(inputs: tuple[Tensor, ...]) -> DType:
@@ -208,6 +207,13 @@ def max(x: object, axis: Axes = None, keepdims: bool = False) -> Tensor:
     <max: float32(N,)>
     """
     return _over_axes(MAX, x, axis, keepdims)
+
+
+def peak(x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """The largest element over axes, kept as axes of size 1; −∞ where there turn out to be no elements."""
+    if [a for a in axes if not isinstance(x.shape[a], int)]:
+        return apply(MAX, (x,), axis=axes, keepdims=True, initial=-math.inf)
+    return max(x, axis=axes, keepdims=True)
 
 
 def min(x: object, axis: Axes = None, keepdims: bool = False) -> Tensor:

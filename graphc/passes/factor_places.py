@@ -75,14 +75,17 @@ class _Moving:
         return value
 
     def _smallest_place(self, x: Tensor) -> list[tuple[Tensor, int]]:
-        """Steps from x towards the sources, each with its operand, as far as the one with fewest elements."""
+        """Steps from x towards the sources, each with its operand, as far as the one with fewest elements.
+
+        A product that owes a number ends the way: taken anew, it would not make it good.
+        """
         best: list[tuple[Tensor, int]] = []
         fewest = elements(x.shape)
         path: list[tuple[Tensor, int]] = []
         node = x
         while len(path) < _FURTHEST and len(self.readers[node]) == 1 and node not in self.roots:
             choices = [c[0] for c in bearers(node) if len(c) == 1]
-            if not choices:
+            if not choices or (node, 0) in self.owed or (node, 1) in self.owed:
                 break
             sizes = [elements(i.shape) for i in node.inputs]
             position = min(choices, key=sizes.__getitem__)

@@ -18,8 +18,8 @@ from graphc.ir.origin import inheriting
 from graphc.ir.tensor import Tensor
 from graphc.ir.traversal import transformed
 from graphc.ops import divide, exp, isfinite, log, subtract, sum, where
-from graphc.ops import max as maximum_over
 from graphc.ops.elementwise import astype
+from graphc.ops.reductions import peak
 from graphc.ops.shape import broadcast_to, reshape
 from graphc.ops.sources import dimension_value, filled
 from graphc.passes.convolution import lowered_by_windows
@@ -38,14 +38,14 @@ def _mean(node: Tensor) -> Tensor:
 
 def _shifted(x: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     """The largest element over the axes (0 where that is infinite), and x less it: exp cannot overflow."""
-    top = maximum_over(x, axis=axes, keepdims=True)
+    top = peak(x, axes)
     top = where(isfinite(top), top, filled(0, x.dtype))
     return top, subtract(x, top)
 
 
 def _below_peak(x: Tensor, axis: int) -> Tensor:
     """x less its largest element; NaN all along an axis that holds ∞, as in the op's own meaning."""
-    return subtract(x, maximum_over(x, axis=axis, keepdims=True))
+    return subtract(x, peak(x, (axis,)))
 
 
 def _logsumexp(node: Tensor) -> Tensor:

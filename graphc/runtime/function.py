@@ -164,7 +164,7 @@ class Function:
         elif compiled.blas == "some" and compiled.threads is not None:
             entry = _with_threads(entry, compiled.threads)
         if compiled.updates:
-            entry = _one_at_a_time(entry, self.params)
+            entry = _one_at_a_time(_with_own_arguments(entry, store), self.params)
         return entry
 
     def _next_call(self) -> int:
@@ -280,6 +280,7 @@ class Function:
         source = standalone_source(
             compiled.body, compiled.arguments, name="call", calls=self.calls, seed=compiled.seed,
             examples=len(arrays), labels=compiled.labels, one_blas_thread=compiled.blas == "one",
+            updates=compiled.updates,
         )  # fmt: skip
         values = {name: self.params[name] for name in compiled.parameters}
         write_standalone(path, source, values, compiled.body.constants, arrays)
@@ -346,6 +347,18 @@ def _with_one_blas_thread(entry: Callable[..., Any]) -> Callable[..., Any]:
             return entry(*args)
 
     return limited
+
+
+def _with_own_arguments(entry: Callable[..., Any], store: Sequence[Array]) -> Callable[..., Any]:
+    """An argument that is a parameter, or a view of one, is copied: the call may write over it."""
+    written = {id(a) for p in store for a in (p, p.base) if a is not None}
+
+    def own(value: Any) -> Any:
+        if isinstance(value, np.ndarray) and (id(value) in written or id(value.base) in written):
+            return value.copy()
+        return value
+
+    return lambda *args: entry(*map(own, args))
 
 
 def _one_at_a_time(entry: Callable[..., Any], params: Parameters) -> Callable[..., Any]:

@@ -1,6 +1,9 @@
 """Places of factors: a number multiplies the smallest value on its way."""
 
+import numpy as np
+
 import graphc as gc
+from graphc.ir.graph import Graph
 from graphc.passes.factor_places import FactorPlaces
 from tests.passes.before_after import check_text
 
@@ -74,3 +77,13 @@ def test_gradients_of_scores_are_scaled_behind_and_read_the_scaled_queries() -> 
         return %5, %9, %11
         """,
     )
+
+
+def test_two_factors_of_one_product_are_both_kept() -> None:
+    """The inner one is owed by the product that the outer one would be taken through."""
+    x, v = gc.input("x", (6, 3, 4), "float64"), gc.input("v", (4,), "float64")
+    y = (gc.cumsum(x, axis=2) * 0.2) @ v * 0.25
+    rng = np.random.default_rng(0)
+    values = {x: rng.standard_normal((6, 3, 4)), v: rng.standard_normal(4)}
+    (found,) = gc.interpret(FactorPlaces()(Graph((x, v), (y,))).outputs, values)
+    np.testing.assert_allclose(found, values[x].cumsum(axis=2) @ values[v] * 0.05, rtol=1e-12)

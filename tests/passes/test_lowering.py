@@ -9,6 +9,7 @@ import graphc as gc
 from graphc.ir.graph import Graph
 from graphc.ir.verifier import Verifier
 from graphc.passes.lowering import LOWERINGS, Lowering
+from graphc.passes.pipelines import PIPELINES
 
 EQUATIONS = {
     "ab->ba": ((2, 3),),
@@ -119,6 +120,18 @@ def test_softmax_keeps_what_infinity_means(function) -> None:  # type: ignore[no
 def test_softmax_of_an_empty_axis_is_empty(function) -> None:  # type: ignore[no-untyped-def]
     x = gc.input("x", (2, 0))
     assert _lowered(function(x, axis=1), {x: np.zeros((2, 0), np.float32)})[1].shape == (2, 0)
+
+
+@pytest.mark.parametrize("level", PIPELINES)
+@pytest.mark.parametrize("function", [gc.softmax, gc.log_softmax, gc.logsumexp])
+def test_an_axis_may_be_empty_at_the_call(function, level: str) -> None:  # type: ignore[no-untyped-def]
+    x = gc.input("x", ("N", 3))
+    y = function(x, axis=0)
+    outputs = [y, gc.grad(gc.sum(y), x)]
+    nothing = np.zeros((0, 3), np.float32)
+    found = gc.compile(outputs, [x], optimize=level)(nothing)
+    np.testing.assert_array_equal(found[0], np.full(3, -np.inf) if y.ndim == 1 else nothing)
+    np.testing.assert_array_equal(found[1], nothing)
 
 
 def test_a_mean_of_float16_does_not_overflow() -> None:

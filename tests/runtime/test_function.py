@@ -1,6 +1,7 @@
 """The compiled function: calling, structure of results, sharing, threads, pickling, steady state."""
 
 import pickle
+import runpy
 import threading
 import tracemalloc
 
@@ -73,6 +74,22 @@ def test_updates_see_old_values_and_parameters_are_shared() -> None:
     np.testing.assert_array_equal(read(), -1)
     read.params["a"] = np.array([7, 8])
     np.testing.assert_array_equal(swap.params["a"], [7, 8])
+
+
+def test_an_argument_may_be_a_parameter_or_a_view_of_one(tmp_path) -> None:
+    """Its value is that before the call, whatever the call writes first."""
+    w = gc.parameter("w", value=np.arange(4.0))
+    x, y = gc.input("x", (4,), "float64"), gc.input("y", (2, 2), "float64")
+    later = w * 10 + 1
+    total = later.sum()  # 64: what is written first
+    f = gc.compile([x * total, y + total], [x, y], updates={w: later})
+    f.save(tmp_path / "step.py")
+    step = runpy.run_path(str(tmp_path / "step.py"))
+    for call, held in ((f, f.params["w"]), (step["call"], step["parameters"]["w"])):
+        scaled, raised = call(held, held.reshape(2, 2))
+        np.testing.assert_array_equal(scaled, [0, 64, 128, 192])
+        np.testing.assert_array_equal(raised, [[64, 65], [66, 67]])
+        np.testing.assert_array_equal(held, [1, 11, 21, 31])
 
 
 def test_a_returned_old_value_is_the_old_one() -> None:
