@@ -174,7 +174,7 @@ def _gradient_norms(residual: bool, depth: int = 100, channels: int = 8) -> np.n
     logits = gc.nn.Dense(channels, 10, name="classes")(gc.nn.GlobalAvgPool()(h))
     loss = gc.nn.cross_entropy(logits, label)
     norms = [gc.sqrt((g.astype(F64) ** 2).sum()) for g in gc.grad(loss, outputs)]
-    measure = gc.compile(norms, [x, label], optimize="none")  # called once
+    measure = gc.compile(norms, [x, label], optimize="none")  # for one call
     return np.array(measure(train.images[:64, None], train.labels[:64]))
 
 
