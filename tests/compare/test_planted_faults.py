@@ -45,7 +45,7 @@ def found_or_why(plant: Plant) -> str | None:
             if not changed:
                 continue
             report = compare_gradients(
-                case.y, case.wrt, case.values, ENGINES, elements=24, directions=4, costs=False
+                case.y, case.wrt, case.values, ENGINES, elements=8, directions=3, costs=False
             )
         named = {(f.engine, f.op) for f in report.faults}
         right = changed <= set(plant.engines) and set(report.blamed) == changed

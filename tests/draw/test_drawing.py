@@ -179,21 +179,22 @@ def chain(count: int):
 
 @pytest.fixture(scope="module")
 def chains():
-    return chain(5_000), chain(100_000)
+    return chain(1_000), chain(20_000)
 
 
 @pytest.mark.parametrize("view", ["operations", "layers", "neurons"])
-def test_a_hundred_thousand_nodes_are_written_in_linear_time(chains, view):
-    def drawn(y) -> tuple[float, gc.Drawing]:
+def test_long_graphs_are_written_in_linear_time(chains, view):
+    def seconds(y) -> float:
         start = time.process_time()
-        drawing = gc.draw(y, view=view)
-        return time.process_time() - start, drawing
+        gc.draw(y, view=view)
+        return time.process_time() - start
 
     small, large = chains
-    seconds, drawing = drawn(large)
-    assert seconds < 4 * 20 * min(drawn(small)[0] for _ in range(3))  # quadratic would be 20 * 20
-    if view == "operations":
-        assert drawing.source.count(" -> ") == 100_000 + 1
+    assert seconds(large) < 4 * 20 * min(seconds(small) for _ in range(3))  # quadratic would be 20 * 20
+
+
+def test_a_hundred_thousand_nodes_are_written():
+    assert gc.draw(chain(100_000)).source.count(" -> ") == 100_000 + 1
 
 
 def test_scopes_nest_deeply():

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphc.errors import GraphError, ShapeError
 from graphc.fit import batches
 
 
+@settings(deadline=None)
 @given(st.integers(1, 60), st.integers(1, 70), st.booleans(), st.integers(0, 5), st.integers(0, 5))
 def test_every_row_comes_once_with_its_partners(
     rows: int, size: int, shuffle: bool, seed: int, epoch: int

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphc.errors import GraphError
@@ -48,6 +48,7 @@ def test_round_trip_with_hostile_names(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["c.npz"]
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(min_size=1), st.lists(st.floats(width=32), max_size=4), max_size=4))
 def test_round_trip_of_any_values(tmp_path_factory: Any, values: dict[str, list[float]]) -> None:
     path = tmp_path_factory.mktemp("any") / "c.npz"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import sympy
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphc.errors import ShapeError
@@ -34,6 +34,7 @@ def test_equal_expressions_are_the_same() -> None:
     assert isinstance(as_shape((sympy.Integer(4),))[0], int)
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.sampled_from([1, 2, 3]), max_size=4), min_size=1, max_size=3))
 def test_broadcasting_is_numpys(shapes: list[list[int]]) -> None:
     shapes_ = [tuple(s) for s in shapes]
@@ -60,6 +61,7 @@ def test_bounds_are_decided_where_they_can_be() -> None:
     assert smaller(N, 5) == sympy.Min(N, 5)
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 50),
     st.integers(1, 50),

@@ -16,7 +16,7 @@ from tests.nn.convolution_draws import KINDS, Convolution, Draw, draws
 torch = pytest.importorskip("torch")
 
 LEVELS = ("none", "exact", "default", "fast")
-CHUNKS, CHUNK = 8, 250
+CHUNKS, CHUNK = 8, 125
 
 
 @pytest.fixture(autouse=True)
@@ -49,8 +49,8 @@ def _expected(draw: Draw, arrays: list[np.ndarray], second: bool) -> tuple[list[
     return [f.detach().numpy() for f in found], weights, directions
 
 
-def _check(draw: Draw, level: str, second: bool, interpreted: bool) -> bool:
-    """Compare one draw; False where PyTorch refuses it."""
+def _check(draw: Draw, level: str | None, second: bool) -> bool:
+    """Compare one draw, interpreted and, at a level, compiled too; False where PyTorch refuses it."""
     arrays = draw.arrays()
     try:
         expected, weights, directions = _expected(draw, arrays, second)
@@ -69,9 +69,9 @@ def _check(draw: Draw, level: str, second: bool, interpreted: bool) -> bool:
     if isinstance(draw, Convolution):
         outputs.append(draw.transposed(weight, inputs[1]))
     nodes, values = [*inputs, weight, *along], [*arrays, weights, *directions]
-    runs = [compile(outputs, nodes, optimize=level)(*values)]
-    if interpreted:
-        runs.append(interpret(outputs, dict(zip(nodes, values, strict=True))))
+    runs = [interpret(outputs, dict(zip(nodes, values, strict=True)))]
+    if level is not None:
+        runs.append(compile(outputs, nodes, optimize=level)(*values))
     for run in runs:
         for number, (found, wanted) in enumerate(zip(run, expected, strict=not adjoint)):
             assert found.shape == wanted.shape and found.dtype == wanted.dtype
@@ -102,12 +102,13 @@ def test_drawn_calls_are_those_of_pytorch(kind: str, chunk: int) -> None:
     counted = refused = 0
     while counted < CHUNK:
         draw = next(stream)
-        # One of ten to second order, one of four by the interpreter too, at each level in turn.
-        level = LEVELS[(counted + counted // 10) % len(LEVELS)]
+        # One of ten to second order; one of four compiled too, at each level in turn: compiling takes longer
+        # than all else, and what it chooses is tested in tests/passes/convolution.
+        level = LEVELS[counted // 4 % len(LEVELS)] if counted % 4 == 1 else None
         try:
-            accepted = _check(draw, level, counted % 10 == 3, counted % 4 == 1)
+            accepted = _check(draw, level, counted % 10 == 3)
         except Exception as error:
             raise AssertionError(f'chunk {chunk}, draw {counted}, "{level}": {draw}') from error
         counted += accepted
         refused += not accepted
-    assert refused <= CHUNK // 10, f"PyTorch refused {refused} draws: they should be valid"
+    assert refused <= CHUNK // 8, f"PyTorch refused {refused} draws: they should be valid"

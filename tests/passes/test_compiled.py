@@ -49,7 +49,7 @@ def test_pipelines_that_change_rounding(name: str, drawn: Drawn) -> None:
 
 @pytest.mark.parametrize("left_out", range(len(PIPELINES["default"])))
 @settings(max_examples=6, deadline=None, phases=PHASES, suppress_health_check=list(HealthCheck))
-@given(drawn=graphs(kinks=False, most=200))
+@given(drawn=graphs(kinks=False, most=80))
 def test_each_pass_may_be_left_out(left_out: int, drawn: Drawn) -> None:
     """Lowering aside: the emitters know no shorthand."""
     passes = PIPELINES["default"]

@@ -39,19 +39,19 @@ def test_a_pass_that_breaks_the_graph_is_named() -> None:
         run(Graph((x,), (gc.exp(x),)), (_Breaking(),), Verifier())
 
 
-def test_a_chain_of_100_000_nodes() -> None:
-    """Time per node at 100 000 nodes is within a factor of that at 2 000: nothing is quadratic."""
+def test_time_grows_with_the_number_of_nodes() -> None:
+    """Time per node at 40 000 nodes is within a factor of that at 1 000: nothing is quadratic."""
 
     def seconds(count: int) -> float:
         x = gc.input("x", (4,))
         y = x
         for _ in range(count // 4):
             y = gc.tanh(y * 0.5 + 1.0) - x
-        start = time.perf_counter()
+        start = time.process_time()
         run(Graph((x,), (y,)), PIPELINES["default"], Verifier())
-        return (time.perf_counter() - start) / count
+        return (time.process_time() - start) / count
 
-    assert seconds(100_000) < 6 * min(seconds(2_000) for _ in range(3))
+    assert seconds(40_000) < 6 * min(seconds(1_000) for _ in range(3))
 
 
 @pytest.mark.parametrize("name", ["exact", "default"])

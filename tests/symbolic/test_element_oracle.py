@@ -24,7 +24,7 @@ CURVED = {
     "scatter_add", "concat, slice, flip, gather, cube", "convolution squared",
     "convolution of a symbolic batch", "transposed convolution squared", "filter gradient", "window",
     "fold", "max_pool overlapping", "perceptron", "root-mean-square normalisation",
-    "cross entropy of a symbolic batch", "LSTM cell", "batch normalisation of images", "through float32",
+    "cross entropy of a symbolic batch", "batch normalisation of images", "through float32",
     "a factor that absorbs",
 }  # fmt: skip
 

@@ -160,7 +160,7 @@ def found_or_why(plant: Plant, cases: list[Case]) -> str:
             if not case.changed():
                 continue
             report = compare_gradients(
-                case.y, case.wrt, case.values, ENGINES, elements=24, directions=4, costs=False
+                case.y, case.wrt, case.values, ENGINES, elements=8, directions=3, costs=False
             )
         named = {(f.engine, f.op) for f in report.faults}
         lines = {n.location for n in topological_order([case.y]) if n.op.name == plant.op}

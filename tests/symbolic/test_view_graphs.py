@@ -42,15 +42,3 @@ def test_the_graphs_are_the_same_for_the_same_seed_and_use_every_op() -> None:
         "reshape", "transpose", "slice", "flip", "pad", "concatenate", "broadcast_to", "take", "index_check",
         "window", "fold", "embed", "einsum", "sum", "cumsum", "square", "tanh", "multiply", "add", "where",
     }  # fmt: skip
-
-
-def test_how_many_graphs_are_fully_raised(capsys: pytest.CaptureFixture[str]) -> None:
-    """No promise is made of the number: it is printed, for the reader of the report."""
-    count = 100
-    left = dict.fromkeys(MODES, 0)
-    for seed in range(count):
-        graph = view_graph(seed)
-        for mode in MODES:
-            left[mode] += bool(gc.symbolic.grad(graph.output, list(graph.inputs), mode=mode).residue)
-    with capsys.disabled():
-        print(f"\nof {count} view graphs, not fully raised: {left}")

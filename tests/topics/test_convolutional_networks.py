@@ -61,15 +61,15 @@ def test_a_fully_convolutional_network_takes_any_image_size() -> None:
         np.testing.assert_allclose(f(image), fixed(image), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("residual", [False, True])
-def test_a_hundred_blocks_build_differentiate_and_compile(residual: bool) -> None:
+@pytest.mark.parametrize(("blocks", "residual"), [(12, False), (100, True)])
+def test_many_blocks_build_differentiate_and_compile(blocks: int, residual: bool) -> None:
     net = gc.nn.ConvNet(
-        1, 10, blocks=100, convs=2, pool=[1, *[0] * 98, 1], dense=1, channels=4, norm="batch",
+        1, 10, blocks=blocks, convs=2, pool=[1, *[0] * (blocks - 2), 1], dense=1, channels=4, norm="batch",
         residual=residual, image_size=8,
     )  # fmt: skip
     x, label = gc.input("x", ("N", 1, 8, 8)), gc.input("label", ("N",), "int64")
     y = net(x, training=True)
-    assert _kinds(y)["convolution"] == 200 + 2 * residual, "and where channels change, a pointwise shortcut"
+    assert _kinds(y)["convolution"] == 2 * (blocks + residual), "a shortcut where channels change"
     loss = gc.nn.cross_entropy(y, label)
     weights = gc.parameters(loss)
     updates = gc.optim.SGD(1e-3).updates(loss, weights) | gc.nn.state_updates(y)
@@ -78,9 +78,8 @@ def test_a_hundred_blocks_build_differentiate_and_compile(residual: bool) -> Non
     batch = train.images[:16, None], train.labels[:16]
     before = {p.name: step.params[p.name].copy() for p in weights}
     assert np.isfinite(float(step(*batch)))
-    if residual:  # the gradients of a hundred plain blocks explode: their second step may be anything
-        assert np.isfinite(float(step(*batch)))
-        assert all(np.isfinite(array).all() for array in step.params.values())
+    assert np.isfinite(float(step(*batch)))
+    assert all(np.isfinite(array).all() for array in step.params.values())
     assert (before["convnet/dense1/bias"] != step.params["convnet/dense1/bias"]).any()
 
 
@@ -175,7 +174,8 @@ def _gradient_norms(residual: bool, depth: int = 100, channels: int = 8) -> np.n
     logits = gc.nn.Dense(channels, 10, name="classes")(gc.nn.GlobalAvgPool()(h))
     loss = gc.nn.cross_entropy(logits, label)
     norms = [gc.sqrt((g.astype(F64) ** 2).sum()) for g in gc.grad(loss, outputs)]
-    return np.array(gc.compile(norms, [x, label])(train.images[:64, None], train.labels[:64]))
+    measure = gc.compile(norms, [x, label], optimize="none")  # for one call
+    return np.array(measure(train.images[:64, None], train.labels[:64]))
 
 
 def test_a_hundred_residual_blocks_keep_the_gradient_norm_where_plain_ones_lose_it() -> None:

@@ -36,7 +36,7 @@ def test_an_example_runs(path: Path, tmp_path: Path) -> None:
     chosen = {"MPLBACKEND": "Agg", "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "OPENBLAS_NUM_THREADS": "1"}
     finished = subprocess.run(
         [sys.executable, "-W", "error", str(path), "--out", str(tmp_path / "pictures")],
-        env=os.environ | chosen, capture_output=True, encoding="utf-8", timeout=120, check=False,
+        env=os.environ | chosen, capture_output=True, encoding="utf-8", timeout=600, check=False,
     )  # fmt: skip
     assert finished.returncode == 0, finished.stderr
     assert PRINTED[path.stem] in finished.stdout
