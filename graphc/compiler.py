@@ -84,7 +84,17 @@ def compile(
         )  # fmt: skip
     with collector_at_rest:
         return _compiled(
-            outputs, inputs, updates or {}, params, seed, optimize, threads, memory_budget, sizes or {}, debug
+            outputs,
+            inputs,
+            updates or {},
+            params,
+            seed,
+            optimize,
+            threads,
+            memory_budget,
+            sizes or {},
+            tune,
+            debug,
         )
 
 
@@ -98,6 +108,7 @@ def _compiled(
     threads: int | None,
     memory_budget: int | None,
     sizes: Mapping[str, int],
+    tune: bool,
     debug: str | None,
 ) -> Function:
     clock = _Clock()
@@ -109,7 +120,7 @@ def _compiled(
     clock.lap("verify")
     passes, tuner = PIPELINES[optimize], None
     if tune:
-        tuner = _tuner(optimize, threads, sizes or {})
+        tuner = _tuner(optimize, threads, sizes)
         passes = replaced(passes, ConvolutionLowering(tuner))
     graph, records = run(declared, passes, verifier)
     clock.lap("passes")
