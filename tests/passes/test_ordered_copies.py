@@ -23,6 +23,8 @@ def _copies(output: Tensor) -> int:
     return [n.op.name for n in Graph((), (after,)).nodes].count("copy")
 
 
+EVERY_SECOND, ROWS = X[..., ::2], X[:, :, ::2]
+
 READ = {
     "windows": (gc.window(LAST, (2, 2), axis=(1, 2)), 1),
     "three steps": (gc.sin(LAST) + gc.exp(LAST) + gc.sum(LAST, axis=3, keepdims=True), 1),
@@ -30,6 +32,9 @@ READ = {
     "two steps": (gc.sin(LAST) + gc.exp(LAST), 0),
     "a product": (gc.matmul(LAST, gc.swapaxes(LAST, -1, -2)), 0),
     "the last axis in its place": (gc.window(gc.transpose(X, (1, 0, 2, 3)), (2, 2), axis=(1, 2)), 0),
+    "every second, read twice": (gc.sin(EVERY_SECOND) + gc.exp(EVERY_SECOND), 1),
+    "every second, read once": (gc.sin(X[..., ::2]), 0),
+    "every second row": (gc.sin(ROWS) + gc.exp(ROWS), 0),
     "no order": (gc.window(X, (2, 2), axis=(1, 2)), 0),
 }
 
