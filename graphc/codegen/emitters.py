@@ -41,6 +41,9 @@ class At(Protocol):
     def scratch(self, number: int) -> str:
         """The variable of a scratch array."""
 
+    def filled(self, shape: Shape, value: float) -> str:
+        """The variable of an array of the step's dtype that holds one value for good."""
+
     def place(self) -> int:
         """The number of a random draw in its graph."""
 
@@ -142,8 +145,7 @@ def _sum(at: At) -> list[str]:
     step, (x,) = at.step, at.step.inputs
     if not _is_by_product(step):
         return _reduction("add").lines(at)
-    ones, source = at.scratch(0), at.array(0)
-    lines = [f"{ones}.fill(1.0)"]
+    (ones, lines), source = _filled(at, _one_shape(step), 1.0), at.array(0)
     if _along_rows(step):
         return [*lines, f"np.matmul({source}, {ones}, out={at.out})"]
     if x.ndim == 2:
@@ -153,37 +155,54 @@ def _sum(at: At) -> list[str]:
     return [*lines, f"np.matmul({ones}, {rows}, out={out})"]
 
 
-def _ones(step: Tensor) -> list[tuple[Shape, DType]]:
-    if not _is_by_product(step):
-        return []
+def _one_shape(step: Tensor) -> Shape:
+    """The shape of the ones that a sum is a product with."""
     (x,) = step.inputs
     kept = step.attrs["keepdims"]
     if _along_rows(step):
-        return [((x.shape[-1], 1) if kept else (x.shape[-1],), step.dtype)]
+        return (x.shape[-1], 1) if kept else (x.shape[-1],)
     count = simplified(element_count(x.shape[:-1]))
-    return [((1, count) if kept and x.ndim == 2 else (count,), step.dtype)]
+    return (1, count) if kept and x.ndim == 2 else (count,)
 
 
-def _zeros(step: Tensor) -> list[tuple[Shape, DType]]:
-    """Zeros for the last axes: NumPy's maximum of two arrays is vectorised, that with a number is not."""
-    if step.dtype.kind != "f":
+def _ones(step: Tensor) -> list[tuple[Shape, DType]]:
+    if not _is_by_product(step) or _is_small(_one_shape(step)):
         return []
+    return [(_one_shape(step), step.dtype)]
+
+
+def _is_small(shape: Shape) -> bool:
+    """Whether an array of one value may be kept for good."""
+    count = element_count(shape)
+    return isinstance(count, int) and count <= _LONGEST_RUN
+
+
+def _filled(at: At, shape: Shape, value: float) -> tuple[str, list[str]]:
+    """An array of one value, and the lines that fill it: none where it is kept for good."""
+    if _is_small(shape):
+        return at.filled(shape, value), []
+    scratch = at.scratch(0)
+    return scratch, [f"{scratch}.fill({value})"]
+
+
+def _zero_shape(step: Tensor) -> Shape | None:
+    """The last axes, where zeros help: a maximum of two arrays is vectorised, with a number it is not."""
+    if step.dtype.kind != "f":
+        return None
     for axis in range(step.ndim - 1, -1, -1):
         shape = step.shape[axis:]
         if not all(isinstance(s, int) for s in shape):
-            return []
+            return None
         count = element_count(shape)
         if isinstance(count, int) and count >= _SHORTEST_RUN:
-            few = count > _LONGEST_RUN or same_shape(shape, step.shape)
-            return [] if few else [(shape, step.dtype)]
-    return []
+            return None if count > _LONGEST_RUN or same_shape(shape, step.shape) else shape
+    return None
 
 
 def _relu(at: At) -> list[str]:
-    if not _zeros(at.step):
-        return [f"np.maximum({at.operand(0)}, 0, out={at.out})"]
-    zeros = at.scratch(0)
-    return [f"{zeros}.fill(0.0)", f"np.maximum({at.operand(0)}, {zeros}, out={at.out})"]
+    shape = _zero_shape(at.step)
+    zeros = "0" if shape is None else at.filled(shape, 0.0)
+    return [f"np.maximum({at.operand(0)}, {zeros}, out={at.out})"]
 
 
 def _argument(name: str) -> Emitter:
@@ -422,7 +441,7 @@ EMITTERS: dict[str, Emitter] = {
     "reciprocal": Emitter(_reciprocal, _every_operand),
     "sigmoid": Emitter(_sigmoid, _every_operand),
     "softplus": Emitter(lambda at: [f"np.logaddexp({at.operand(0)}, 0, out={at.out})"], _every_operand),
-    "relu": Emitter(_relu, _every_operand, _zeros),
+    "relu": Emitter(_relu, _every_operand),
     "erf": Emitter(lambda at: [f"erf_into({at.array(0)}, {at.out})"], kernel="erf_into"),
     "absorbing_multiply": Emitter(
         _absorbing_multiply, _every_operand, lambda step: [(step.inputs[0].shape, BOOL)]

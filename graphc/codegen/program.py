@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,6 +24,7 @@ from graphc.ir.dimension import symbols_of
 from graphc.ir.printer import format_type
 from graphc.ir.tensor import Tensor
 
+_WIDTH = 100
 _RESERVED = (
     "np", "params", "seed", "call", "constants", "compute", "workspace", "view", "erf_into",
     "check_index", "check_finite", "random_generator", "window_view", "fold_into", "max_pool_into",
@@ -126,8 +128,7 @@ def _workspace(writer: Writer, symbols: Mapping[str, str], draws: bool) -> list[
         ('    """The buffers of calls with these sizes, and the function that computes in them."""', None),
         *[(f"    {text}", None) for text in (*memory, *writer.setup)],
         ("", None),
-        *[(f"    {text}".rstrip(), node) for text, node in _compute(writer, draws)],
-        ("", None),
+        *[(f"    {text}", node) for text, node in _compute(writer, draws)],
         ("    return compute", None),
     ]
 
@@ -138,10 +139,22 @@ def _compute(writer: Writer, draws: bool) -> list[Line]:
     arguments = [variables[i] for i in graph.inputs]
     extra = ["seed", "call"] if draws else []
     lines: list[Line] = [(f"def compute({', '.join(['params', *extra, *arguments])}):", None)]
-    for node in (*graph.inputs, *graph.parameters):
-        about = f"{variables[node]}: {node.name or ''} {format_type(node)}"
-        lines.append((f"    # {comment(about)}", None))
+    lines += [(f"    {text}", None) for text in _types([*graph.inputs, *graph.parameters], variables)]
     if graph.parameters:
         taken = tuple_lines("", [variables[p] for p in graph.parameters], " = params")
         lines += [(f"    {text}", None) for text in taken]
     return lines + [(f"    {text}", node) for text, node in writer.statements]
+
+
+def _types(given: Sequence[Tensor], variables: Mapping[Tensor, str]) -> list[str]:
+    """Comments with the type of each variable that is given, and the user's name where it reads otherwise."""
+    lines: list[str] = []
+    for node in given:
+        variable, name = variables[node], node.name or ""
+        named = "" if re.sub(r"\W", "_", name) == variable else f" ({name})"
+        text = comment(f"{variable}{named} {format_type(node)}")
+        if lines and len(lines[-1]) + len(text) < _WIDTH:
+            lines[-1] += f"; {text}"
+        else:
+            lines.append(f"# {text}")
+    return lines

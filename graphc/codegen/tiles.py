@@ -157,7 +157,7 @@ class RegionWriter:
         lines += [("", None), *[(f"    {text}", None) for text in tuple_lines("def compute", arguments, ":")]]
         lines.append((f'        """Rows first_row to end_row of {comment(str(self.region.rows))}."""', None))
         lines += [(f"        {text}", node) for text, node in body.statements or [("pass", None)]]
-        lines += [("", None), ("    return compute", None)]
+        lines.append(("    return compute", None))
         self.module.functions += lines
 
     def _call(self, sizes: dict[str, str], targets: list[str]) -> None:
@@ -171,13 +171,13 @@ class RegionWriter:
         if sums and not even:
             lanes = self.module.names.unique("lanes")
             call = f"{lanes} = {call}"
-        if even:
-            writer.emit(f"# {region.tiles.count} tiles of {region.tiles.rows} rows", None)
+        remark = f"{region.tiles.count} tiles of {region.tiles.rows} rows" if even else ""
         end = ")"
         if region.lanes is not None:
             end = f", lanes={region.lanes}, sums={tuple_source([parts for _, parts in sums])})"
         for text in tuple_lines(call, [*self.parameters], end):
-            writer.emit(text, None)
+            writer.emit(text, None, remark)
+            remark = ""
         for result, parts in sums:
             node = result.outside
             some = parts if even else f"{parts}[:{lanes}]"

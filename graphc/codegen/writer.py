@@ -27,6 +27,7 @@ from graphc.codegen.tiles import RegionWriter
 from graphc.codegen.tiling.region import Region
 from graphc.codegen.views import is_literal, is_view, owner
 from graphc.ir.dimension import Dim, Shape, dim_source, same_shape
+from graphc.ir.dtype import DType
 from graphc.ir.origin import Location
 from graphc.ir.printer import format_type
 from graphc.ir.tensor import Tensor
@@ -48,6 +49,7 @@ class Module:
     nan_checks: str | None
     constants: list[np.ndarray] = field(default_factory=list)
     constant_names: dict[Tensor, str] = field(default_factory=dict)
+    filled_names: dict[str, str] = field(default_factory=dict)  # by what makes them
     constant_lines: list[str] = field(default_factory=list)
     kernels: dict[str, None] = field(default_factory=dict)
     functions: list[Line] = field(default_factory=list)
@@ -73,6 +75,15 @@ class Module:
             self.constants.append(value)
         self.constant_lines.append(f"{name} = {text}  # {comment(format_type(node))}")
         return name
+
+    def filled(self, shape: Shape, value: float, dtype: DType) -> str:
+        """The variable of an array of known sizes that holds one value, and is never written."""
+        kind = {0.0: "zeros", 1.0: "ones"}[value]
+        text = f"np.{kind}({tuple_source([str(s) for s in shape])}, {dtype_source(dtype)})"
+        if text not in self.filled_names:
+            self.filled_names[text] = self.names.unique(kind)
+            self.constant_lines.append(f"{self.filled_names[text]} = {text}")
+        return self.filled_names[text]
 
     def heading(self, step: Tensor) -> str:
         """A comment with the user's line."""
@@ -112,6 +123,9 @@ class _At:
 
     def scratch(self, number: int) -> str:
         return self.writer.scratch(self.step, number)
+
+    def filled(self, shape: Shape, value: float) -> str:
+        return self.writer.module.filled(shape, value, self.step.dtype)
 
     def place(self) -> int:
         return self.writer.module.places[self.step]
@@ -246,7 +260,10 @@ class Writer:
     def allocate(self, node: Tensor) -> None:
         """Give a value that is returned new memory at each call."""
         name = self.variables[node] = self.names.unique(suggested_name(node))
-        self.emit(f"{name} = np.empty({self.shape(node.shape)}, {dtype_source(node.dtype)})", node)
+        self.emit(f"{name} = {self._empty(node)}", node)
+
+    def _empty(self, node: Tensor) -> str:
+        return f"np.empty({self.shape(node.shape)}, {dtype_source(node.dtype)})"
 
     def thread_memory(self) -> str:
         """The variable of the threads' memory, which all regions share."""
@@ -356,13 +373,16 @@ class Writer:
         parameter = self.plan.in_parameter.get(step)
         if parameter is not None:
             self.variables[step] = self.variables[parameter]
-        elif step in self.plan.fresh and step not in self.variables:
-            self.allocate(step)
+        new = parameter is None and step in self.plan.fresh and step not in self.variables
+        if new:
+            self.variables[step] = self.names.unique(suggested_name(step))
         out = self.reference(step)
         emitter = EMITTERS[step.op.name]
         if emitter.kernel is not None:
             self.module.kernels.setdefault(emitter.kernel)
         lines = emitter.lines(_At(self, step, out, self.plan.overwrites.get(step)))
+        if new:
+            lines = _allocating(lines, out, self._empty(step))
         for k, line in enumerate(lines):
             self.emit(line, step, "" if k else format_type(step))
         if step in self.added:
@@ -394,3 +414,11 @@ def _in_brackets(text: str) -> bool:
     """Whether the bracket that opens the text closes at its end."""
     depth = list(accumulate((c == "(") - (c == ")") for c in text))
     return text.startswith("(") and 0 not in depth[:-1]
+
+
+def _allocating(lines: list[str], out: str, empty: str) -> list[str]:
+    """The lines of a step whose result gets new memory: NumPy's functions give back what they write into."""
+    head, found, rest = lines[0].partition(f", out={out})")
+    if len(lines) == 1 and head.startswith("np.") and found and not rest:
+        return [f"{out} = {head}, out={empty})"]
+    return [f"{out} = {empty}", *lines]

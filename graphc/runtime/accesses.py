@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from graphc.codegen.kernels import KERNELS
 
@@ -36,6 +36,10 @@ def access_of(statement: ast.stmt) -> Access:
             return Access((ast.unparse(value),), (ast.unparse(target),))
         case ast.Assign(targets=[ast.Name(id=name)], value=value) if (source := _copied(value)) is not None:
             return Access((source,), (name,))
+        case ast.Assign(
+            targets=[ast.Name(id=name)], value=ast.Call(keywords=[*_, ast.keyword(arg="out")]) as call
+        ):
+            return replace(_call(call), writes=(name,))
         case ast.Return(value=ast.Tuple(elts=values)):
             sources = [_copied(v) for v in values]
             # The traced source keeps what is returned in __result.

@@ -74,6 +74,7 @@ def test_the_watch_sees_a_write_that_is_not_told() -> None:
         ("np.einsum('ij,ij->i', a, b, out=c)", Access(("a", "b"), ("c",), (), True, "ij,ij->i")),
         ("erf_into(a, c)", Access(("a",), ("c",))),
         ("fold_into(a, c, (0,), (1,), (1,))", Access(("a",), ("c", "(0,)", "(1,)", "(1,)"))),
+        ("c = np.add(a, b, out=np.empty((2,), np.float32))", Access(("a", "b"), ("c",))),
         ("old = w.copy()", Access(("w",), ("old",))),
         ("b = a.reshape((2, 3))", Access()),
         ("c = np.empty((2, 3), np.float32)", Access()),
