@@ -15,10 +15,11 @@ import numpy as np
 from graphc.codegen import packing, threads
 from graphc.codegen.emitters import tuple_lines, tuple_source
 from graphc.codegen.memory import Plan
+from graphc.codegen.module import Line, Module
 from graphc.codegen.names import Namespace, comment
 from graphc.codegen.schedule import Schedule
 from graphc.codegen.tiling.sizes import TILE_ROWS
-from graphc.codegen.writer import Line, Module, Writer
+from graphc.codegen.writer import Writer
 from graphc.ir.body import with_bodies
 from graphc.ir.dimension import symbols_of
 from graphc.ir.printer import format_type

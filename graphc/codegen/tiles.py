@@ -15,7 +15,8 @@ from graphc.ir.dimension import Dim, Shape, symbols_of
 from graphc.ir.tensor import Tensor
 
 if TYPE_CHECKING:
-    from graphc.codegen.writer import Line, Writer
+    from graphc.codegen.module import Line
+    from graphc.codegen.writer import Writer
 
 
 class RegionWriter:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import linecache
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import accumulate
-
-import numpy as np
 
 from graphc.codegen.emitters import (
     EMITTERS,
@@ -21,79 +17,19 @@ from graphc.codegen.emitters import (
 from graphc.codegen.footprint import Buffer
 from graphc.codegen.loops import LoopWriter
 from graphc.codegen.memory import Plan
-from graphc.codegen.names import Namespace, comment, suggested_name
+from graphc.codegen.module import Line, Module
+from graphc.codegen.names import comment, suggested_name
 from graphc.codegen.schedule import Schedule
 from graphc.codegen.tiles import RegionWriter
 from graphc.codegen.tiling.region import Region
 from graphc.codegen.views import is_literal, is_view, owner
 from graphc.ir.dimension import Dim, Shape, dim_source, same_shape
-from graphc.ir.dtype import DType
-from graphc.ir.origin import Location
 from graphc.ir.printer import format_type
 from graphc.ir.tensor import Tensor
 
-Line = tuple[str, Tensor | None]
 _COMMENT_COLUMN = 72
 _MOST_NAMES = 3  # of one buffer on the line that makes it
 _TABLE_WIDTH = 106  # of the lines of spans that are packed
-_INLINE_CONSTANT = 16  # elements of a constant that still stands in the source
-
-
-@dataclass(eq=False)
-class Module:
-    """What all functions of a program share; ``functions`` are the lines of those already written."""
-
-    names: Namespace
-    symbols: Mapping[str, str]  # the variable of each symbolic size
-    places: Mapping[Tensor, int]  # of random draws
-    nan_checks: str | None
-    constants: list[np.ndarray] = field(default_factory=list)
-    constant_names: dict[Tensor, str] = field(default_factory=dict)
-    filled_names: dict[str, str] = field(default_factory=dict)  # by what makes them
-    constant_lines: list[str] = field(default_factory=list)
-    kernels: dict[str, None] = field(default_factory=dict)
-    functions: list[Line] = field(default_factory=list)
-    regions: list[str] = field(default_factory=list)  # the names of their functions
-    source_lines: dict[Location, str] = field(default_factory=dict)
-
-    def constant(self, node: Tensor) -> str:
-        """The variable of a constant array."""
-        if node not in self.constant_names:
-            self.constant_names[node] = self._define(node)
-        return self.constant_names[node]
-
-    def _define(self, node: Tensor) -> str:
-        value = node.attrs["value"]
-        name = self.names.unique(node.name or "constant")
-        if 0 < value.size <= _INLINE_CONSTANT:
-            flat = [literal_source(v) for v in value.reshape(-1)]
-            text = f"np.array([{', '.join(flat)}], {dtype_source(value.dtype)})"
-            if value.ndim != 1:
-                text += f".reshape({value.shape})"
-        else:
-            text = f"constants[{len(self.constants)}]"
-            self.constants.append(value)
-        self.constant_lines.append(f"{name} = {text}  # {comment(format_type(node))}")
-        return name
-
-    def filled(self, shape: Shape, value: float, dtype: DType) -> str:
-        """The variable of an array of known sizes that holds one value, and is never written."""
-        kind = {0.0: "zeros", 1.0: "ones"}[value]
-        text = f"np.{kind}({tuple_source([str(s) for s in shape])}, {dtype_source(dtype)})"
-        if text not in self.filled_names:
-            self.filled_names[text] = self.names.unique(kind)
-            self.constant_lines.append(f"{self.filled_names[text]} = {text}")
-        return self.filled_names[text]
-
-    def heading(self, step: Tensor) -> str:
-        """A comment with the user's line."""
-        location = step.location
-        line = self.source_lines.get(location)
-        if line is None:
-            line = linecache.getline(location.filename, location.line).strip()
-            self.source_lines[location] = line
-        parts = ["/".join(step.scope), step.role if step.role != "forward" else "", location.short, line]
-        return comment("# " + " | ".join(p for p in parts if p))
 
 
 class _At:
@@ -149,7 +85,8 @@ class Writer:
         self.variables = dict(variables)
         self.setup: list[str] = []  # the lines that make the buffers
         self.buffers: dict[Buffer, str] = {}  # the first variable that is kept in each
-        self.setup_lines: dict[str, int] = {}  # of an expression, the line of the setup with its variables
+        # Of an expression in the setup its line and variables.
+        self.made: dict[str, tuple[int, list[str]]] = {}
         self.scratch_names: dict[tuple[Tensor, int], str] = {}
         self.statements: list[Line] = []
         self.depth = 0  # of loops around what is written
@@ -211,31 +148,29 @@ class Writer:
 
     def array(self, buffer: Buffer, shape: Shape, suggestion: str) -> str:
         """A variable for what is kept in a buffer."""
-        name = self.names.unique(suggestion)
-        self.resident.add(name)
-        if buffer not in self.buffers:
-            self.buffers[buffer] = name
-            self.module.kernels.setdefault("view")
-        if same_shape(shape, buffer.shape):
-            layout = self.memory.layout
-            place = f"places[{buffer.number}]" if layout is None else f"{layout[1][buffer.number]:_}"
-            self._set_up(
-                name, f"view(memory, {place}, {self.shape(buffer.shape)}, {dtype_source(buffer.dtype)})"
-            )
-        else:
-            self._set_up(name, f"{self.buffers[buffer]}.reshape({self.shape(shape)})")
+        if buffer in self.buffers and not same_shape(shape, buffer.shape):
+            return self._set_up(suggestion, f"{self.buffers[buffer]}.reshape({self.shape(shape)})")
+        self.module.kernels.setdefault("view")
+        layout = self.memory.layout
+        place = f"places[{buffer.number}]" if layout is None else f"{layout[1][buffer.number]:_}"
+        text = f"view(memory, {place}, {self.shape(shape)}, {dtype_source(buffer.dtype)})"
+        name = self._set_up(suggestion, text)
+        self.buffers.setdefault(buffer, name)
         return name
 
-    def _set_up(self, name: str, expression: str) -> None:
-        """A line that makes a variable with the buffers, or one more name on the line of the same."""
-        made = self.setup_lines.get(expression)
-        if made is None:
-            self.setup_lines[expression] = len(self.setup)
-            self.setup.append(f"{name} = {expression}")
-        elif self.setup[made].count(" = ") < _MOST_NAMES:
-            self.setup[made] = self.setup[made].replace(expression, f"{name} = {expression}")
-        else:
-            self.setup.append(f"{name} = {self.setup[made].partition(' = ')[0]}")
+    def _set_up(self, suggestion: str, expression: str) -> str:
+        """A variable that is made with the buffers: a line of its own, a name more on the line of the same.
+
+        Where there are enough names there, it is one of those.
+        """
+        line, names = self.made.setdefault(expression, (len(self.setup), []))
+        if len(names) == _MOST_NAMES:
+            return next((n for n in names if n.rstrip("0123456789").rstrip("_") == suggestion), names[0])
+        name = self.names.unique(suggestion)
+        names.append(name)
+        self.resident.add(name)
+        self.setup[line : line + 1] = [" = ".join([*names, expression])]
+        return name
 
     def memory_lines(self, source: str) -> list[str]:
         """The lines that make the memory of the buffers, by a function of its bytes."""
@@ -293,12 +228,10 @@ class Writer:
         return self._view_variable(suggested_name(view), text, once, view)
 
     def _view_variable(self, suggestion: str, expression: str, once: bool, node: Tensor) -> str:
-        name = self.names.unique(suggestion)
         if once:
-            self._set_up(name, expression)
-            self.resident.add(name)
-        else:
-            self.emit(f"{name} = {expression}", node)
+            return self._set_up(suggestion, expression)
+        name = self.names.unique(suggestion)
+        self.emit(f"{name} = {expression}", node)
         return name
 
     def alias(self, suggestion: str, expression: str, base: str, node: Tensor) -> str:
