@@ -161,11 +161,11 @@ class Writer:
     def _set_up(self, suggestion: str, expression: str) -> str:
         """A variable that is made with the buffers: a line of its own, a name more on the line of the same.
 
-        Where there are enough names there, it is one of those.
+        Where there are enough names there, it is the first of them.
         """
         line, names = self.made.setdefault(expression, (len(self.setup), []))
         if len(names) == _MOST_NAMES:
-            return next((n for n in names if n.rstrip("0123456789").rstrip("_") == suggestion), names[0])
+            return names[0]
         name = self.names.unique(suggestion)
         names.append(name)
         self.resident.add(name)
@@ -307,7 +307,10 @@ class Writer:
         if parameter is not None:
             self.variables[step] = self.variables[parameter]
         new = parameter is None and step in self.plan.fresh and step not in self.variables
-        if new:
+        if new and step.op.family == "loop":  # its lines are written as they are found
+            self.allocate(step)
+            new = False
+        elif new:
             self.variables[step] = self.names.unique(suggested_name(step))
         out = self.reference(step)
         emitter = EMITTERS[step.op.name]
@@ -351,7 +354,8 @@ def _in_brackets(text: str) -> bool:
 
 def _allocating(lines: list[str], out: str, empty: str) -> list[str]:
     """The lines of a step whose result gets new memory: NumPy's functions give back what they write into."""
-    head, found, rest = lines[0].partition(f", out={out})")
-    if len(lines) == 1 and head.startswith("np.") and found and not rest:
-        return [f"{out} = {head}, out={empty})"]
+    if len(lines) == 1:
+        head, found, rest = lines[0].partition(f", out={out})")
+        if head.startswith("np.") and found and not rest:
+            return [f"{out} = {head}, out={empty})"]
     return [f"{out} = {empty}", *lines]

@@ -82,9 +82,9 @@ def test_steps_allocate_nothing() -> None:
     body = False
     loops = 0
     for line in f.source.splitlines():
-        if line.startswith("    for "):
+        if line.startswith("        for "):
             body, loops = True, loops + 1
-        elif body and not line.startswith("        "):
+        elif body and not line.startswith("            "):
             body = False
         elif body and not line.strip().startswith("#"):
             statement = line.split("  #")[0]
@@ -173,8 +173,8 @@ def test_nested_loops_are_nested_statements() -> None:
     x = gc.input("x", ("T", "K"), "float64")
     carry, _ = gc.scan(lambda c, row: (gc.scan(lambda d, s: (gc.sin(d * s), None), c, row)[0], None), 1.0, x)
     f = gc.compile((carry, gc.grad(carry, x)), [x])
-    assert f.source.count("    for ") == 2 + f.source.count("        for ")
-    assert f.source.count("        for ") >= 2
+    assert f.source.count("        for ") == 2 + f.source.count("            for ")
+    assert f.source.count("            for ") >= 2
     X = np.random.default_rng(0).normal(size=(3, 4))
     for mine, wanted in zip(f(X), gc.interpret([carry, gc.grad(carry, x)], {x: X}), strict=True):
         np.testing.assert_allclose(mine, wanted, rtol=1e-12)

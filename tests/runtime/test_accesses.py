@@ -52,11 +52,11 @@ def test_nothing_changes_that_is_not_said_to_be_written(sample, optimize) -> Non
 
 def test_the_watch_sees_a_write_that_is_not_told() -> None:
     x = gc.input("x", ("N",))
-    f = gc.compile([gc.exp(x)], [x], optimize="none")
+    f = gc.compile([gc.exp(x + 1).sum()], [x], optimize="none")
     program = parsed(f.source)
     silent = replace(program, statements=tuple([replace(s, access=Access()) for s in program.statements]))
     twin = f._twin(traced(silent), 1, {"__trace": _Watch(program)})
-    with pytest.raises(AssertionError, match=r"exp is changed by np.exp\(x, out=exp\)"):
+    with pytest.raises(AssertionError, match=r"is changed by np.exp\("):
         twin(np.ones(3, np.float32))
 
 

