@@ -2,7 +2,9 @@
 
     graphc bench --peers --memory --json speed.json
     graphc bench --ablation --json ablation.json
-    python tools/write_performance.py speed.json ablation.json
+    python tools/write_performance.py ablation.json speed.json
+
+The workloads may have been measured in several runs, each with a file of its own behind the first.
 
 Each table stands between two comments, ``<!-- name -->`` and ``<!-- end -->``; nothing else is changed.
 """
@@ -14,6 +16,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import geometric_mean
 from typing import Any
 
 from graphc.files import write_atomically
@@ -23,15 +26,16 @@ _LITTLE = 0.03  # a pass may cost so much before it is named
 _MIB = 1 << 20
 
 
-def main(speed: str, ablation: str) -> None:
-    """Read both files, write the document."""
-    figures = json.loads(Path(speed).read_text(encoding="utf-8"))
+def main(ablation: str, *speeds: str) -> None:
+    """Read the files, write the document."""
+    runs = [json.loads(Path(name).read_text(encoding="utf-8")) for name in speeds]
+    works = {name: work for run in runs for name, work in run["workloads"].items()}
     without = json.loads(Path(ablation).read_text(encoding="utf-8"))["ablation"]
     text = DOCUMENT.read_text(encoding="utf-8")
     tables = {
-        "environment": _environment(figures["environment"]),
-        "speed": _speed(figures),
-        "memory": _memory(figures["workloads"]),
+        "environment": _environment(runs[0]["environment"]),
+        "speed": _speed(works),
+        "memory": _memory(works),
         "ablation": _ablation(without),
     }
     for name, table in tables.items():
@@ -55,8 +59,7 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _speed(figures: dict[str, Any]) -> str:
-    works = figures["workloads"]
+def _speed(works: dict[str, Any]) -> str:
     peers = list(dict.fromkeys(p for w in works.values() for p in w["peers"] if p != "graphc"))
     rows = []
     for name, work in works.items():
@@ -65,8 +68,8 @@ def _speed(figures: dict[str, Any]) -> str:
         fastest = peers.index(work["fastest_peer"])
         cells[fastest] = f"**{cells[fastest]}**"
         rows.append([name, f"{work['peers']['graphc']['median_ms']:.3g}", *cells])
-    mean = f"Geometric mean beside the fastest: {figures['geometric_mean']:.2f}."
-    return f"{_table(['', 'graphc, ms', *peers], rows)}\n\n{mean}"
+    mean = geometric_mean([w["graphc_to_fastest_peer"] for w in works.values()])
+    return f"{_table(['', 'graphc, ms', *peers], rows)}\n\nGeometric mean beside the fastest: {mean:.2f}."
 
 
 def _memory(works: dict[str, Any]) -> str:

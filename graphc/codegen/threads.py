@@ -9,7 +9,9 @@ standalone files as it stands.
 import itertools
 import os
 import threading
+import warnings
 from collections.abc import Callable
+from functools import cache
 from queue import SimpleQueue
 from typing import Any
 
@@ -154,6 +156,30 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+@cache
+def products_agree() -> bool:
+    """Whether products on several threads at once are what they are alone: a test of BLAS, made once.
+
+    Some builds of BLAS share memory between callers without a lock; there, tiles run on one thread.
+    """
+    a = np.sin(np.arange(96 * 128, dtype=np.float64)).reshape(96, 128).astype(np.float32)
+    found: list[Any] = [None] * 32
+
+    def multiply(number: int) -> None:
+        found[number] = a.T @ a
+
+    with blas:
+        alone = a.T @ a
+        workers.run(multiply, len(found), 2)
+    agree = all(np.array_equal(alone, product) for product in found)
+    if not agree:
+        warnings.warn(
+            "this BLAS computes other products on several threads at once: tiles run on one", RuntimeWarning,
+            stacklevel=3,
+        )  # fmt: skip
+    return agree
+
+
 def tile_rows(rows: int, most: int) -> int:
     """The rows of a tile: all in one where they are few, else an even number of tiles that are not longer."""
     return rows if rows <= most else -(-rows // (2 * -(-rows // (2 * most))))
@@ -173,6 +199,8 @@ def in_tiles(  # type: ignore[no-untyped-def]
     lanes = min(tiles, lanes or tiles)
     alone = ThreadpoolController or os.environ.get("OPENBLAS_NUM_THREADS") == "1"
     available = min(lanes, (threads or processors()) if alone else 1)
+    if available > 1 and not products_agree():
+        available = 1
     memory.reserve(available, make, size, sizes)
 
     def compute(lane: int) -> None:

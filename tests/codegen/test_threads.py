@@ -8,6 +8,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import graphc as gc
+from graphc.codegen import threads
 from graphc.codegen.packing import Piece, ThreadMemory
 from graphc.codegen.threads import Workers, blas, in_tiles, tile_rows
 
@@ -60,6 +61,30 @@ def test_an_error_stops_the_tiles_and_reaches_the_caller() -> None:
     with pytest.raises(ValueError, match="tile 3"):
         in_tiles(each(tile), ThreadMemory(), 1000, 1, (), (), threads=2)
     assert len(begun) < 1000
+
+
+def test_a_blas_that_is_not_safe_on_threads_gets_one(monkeypatch) -> None:
+    def spoil(call, count, threads):
+        for number in range(count):
+            call(number)
+        if call.__name__ == "multiply":  # as if another caller's numbers came between
+            call.__closure__[1].cell_contents[3][5, 7] += 1
+
+    used = []
+    monkeypatch.setattr(threads.Workers, "run", lambda self, *given: (used.append(given[2]), spoil(*given)))
+    threads.products_agree.cache_clear()
+    try:
+        with pytest.warns(RuntimeWarning, match="tiles run on one"):
+            in_tiles(each(lambda *_: None), ThreadMemory(), 8, 1, (), (), threads=2)
+        in_tiles(each(lambda *_: None), ThreadMemory(), 8, 1, (), (), threads=2)
+    finally:
+        threads.products_agree.cache_clear()
+    assert used == [2, 1, 1]  # the test, and twice all tiles
+
+
+def test_products_on_threads_agree_here() -> None:
+    threads.products_agree.cache_clear()
+    assert threads.products_agree()
 
 
 def test_products_run_on_one_thread_inside_and_as_before_outside() -> None:
