@@ -83,13 +83,13 @@ def _memory(works: dict[str, Any]) -> str:
 
 
 def _ablation(works: dict[str, Any]) -> str:
-    names = list(dict.fromkeys(n for w in works.values() for n in (*w["without"], *w["needed"])))
+    names = list(dict.fromkeys(n for w in works.values() for n in (*w["without"], *w["needed"], *w["same"])))
     rows = []
-    for name in names:
+    for name in sorted(names, key=lambda n: all(n in w["same"] for w in works.values())):
         cells = []
         for work in works.values():
             if name not in work["without"]:
-                cells.append("needed")
+                cells.append("" if name in work["same"] else "needed")
                 continue
             ratio, (_, upper) = work["without"][name], work["quartiles"][name]
             cells.append(f"**{ratio:.2f}**" if upper < 1 - _LITTLE else f"{ratio:.2f}")

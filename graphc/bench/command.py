@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 from threadpoolctl import threadpool_limits
+from tqdm import tqdm
 
 from graphc.bench.ablation import ablated
 from graphc.bench.deep_networks import deep_rows
@@ -111,7 +112,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         works = options.work or list(WORKLOADS.values())
         if options.ablation:
             seconds = 0.02 if options.smoke else options.seconds
-            report.ablation([ablated(work, seconds, options.smoke) for work in works])
+            bar = tqdm(works, desc="workloads", leave=False, disable=None)
+            report.ablation([ablated(work, seconds, options.smoke) for work in bar])
         else:
             if options.work is None:
                 _compiler_tables(report, smoke=options.smoke)

@@ -119,14 +119,13 @@ class Report:
 
     def ablation(self, results: Sequence[Ablation]) -> None:
         """The tables of what each pass gains: passes by rows, some workloads by columns."""
-        names = list(dict.fromkeys(name for r in results for name in (*r.ratios, *r.needed)))
+        names = list(dict.fromkeys(name for r in results for name in (*r.ratios, *r.needed, *r.same)))
         title = "Time without a pass / with all: above 1 it gains"
         for start in range(0, len(results), _ABREAST):
             shown = results[start : start + _ABREAST]
             rows: list[list[Any]] = [["all passes, ms", *(r.milliseconds for r in shown)]]
             for name in names:
-                ratios = [r.ratios.get(name) for r in shown]
-                rows.append([f"without {name}", *("needed" if s is None else s.median for s in ratios)])
+                rows.append([f"without {name}", *(_without(r, name) for r in shown)])
             self._print(title, ["", *(r.workload for r in shown)], rows)
         self.figures["ablation"] = {
             r.workload: {
@@ -134,6 +133,7 @@ class Report:
                 "without": {n: s.median for n, s in r.ratios.items()},
                 "quartiles": {n: [s.lower, s.upper] for n, s in r.ratios.items()},
                 "needed": r.needed,
+                "same": r.same,
             }
             for r in results
         }
@@ -149,6 +149,13 @@ class Report:
         for row in rows:
             table.add_row(*(_number(v) if isinstance(v, float) else str(v) for v in row))
         self.console.print(table)
+
+
+def _without(result: Ablation, name: str) -> float | str:
+    """The ratio; nothing where the program is the same."""
+    if name in result.same:
+        return ""
+    return result.ratios[name].median if name in result.ratios else "needed"
 
 
 def _number(value: float) -> str:

@@ -78,12 +78,12 @@ def test_the_file_has_all(report, tmp_path):
 
 
 def test_ablation_is_a_matrix(report):
-    many = [Ablation(f"work{k}", 4.0, {"a": Spread(0.9, 0.8, 1.0)}, {}) for k in range(7)]
-    report.ablation([Ablation("one", 3.0, {"a": Spread(1.5, 1.4, 1.6)}, {"b": "KeyError: it"}), *many])
+    many = [Ablation(f"work{k}", 4.0, {"a": Spread(0.9, 0.8, 1.0)}, {}, ("b",)) for k in range(7)]
+    report.ablation([Ablation("one", 3.0, {"a": Spread(1.5, 1.4, 1.6)}, {"b": "KeyError: it"}, ()), *many])
     found = report.figures["ablation"]
     assert found["one"] == {
         "all_ms": 3.0, "without": {"a": 1.5}, "quartiles": {"a": [1.4, 1.6]},
-        "needed": {"b": "KeyError: it"},
+        "needed": {"b": "KeyError: it"}, "same": (),
     }  # fmt: skip
     assert list(found) == ["one", *(f"work{k}" for k in range(7))]
     rows = [[c.strip() for c in line.split("│")[1:-1]] for line in printed(report).splitlines()]

@@ -8,7 +8,7 @@ from graphc.bench.peers.autograd import AUTOGRAD
 from graphc.bench.peers.casadi import CASADI
 from graphc.bench.peers.jax import JAX
 from graphc.bench.peers.numpy import NUMPY
-from graphc.bench.peers.own import GRAPHC, TUNED, planned_bytes
+from graphc.bench.peers.own import GRAPHC, TUNED, planned_bytes, source_of
 from graphc.bench.peers.peer import Peer, Step, arrays_of
 from graphc.bench.peers.pytensor import PYTENSOR
 from graphc.bench.peers.pytorch import PYTORCH, TORCH_COMPILE
@@ -24,6 +24,7 @@ __all__ = [
     "arrays_of",
     "installed_peers",
     "planned_bytes",
+    "source_of",
 ]
 
 PEERS: tuple[Peer, ...] = (PYTORCH, TORCH_COMPILE, JAX, PYTENSOR, AUTOGRAD, NUMPY, CASADI)

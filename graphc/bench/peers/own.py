@@ -29,10 +29,19 @@ def _prepare_tuned(workload: Workload, data: Data, rate: float | None) -> Step:
 
 def planned_bytes(step: Step) -> int:
     """The bytes that graphc planned for the buffers of a step it prepared."""
+    return _function_of(step).workspace_bytes()
+
+
+def source_of(step: Step) -> str:
+    """The generated source of a step that graphc prepared."""
+    return _function_of(step).source
+
+
+def _function_of(step: Step) -> gc.Function:
     assert isinstance(step, partial)
     function = step.func
     assert isinstance(function, gc.Function)
-    return function.workspace_bytes()
+    return function
 
 
 GRAPHC = Peer("graphc", "graphc", "graphc", prepare)
