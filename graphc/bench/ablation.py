@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 from graphc.bench.agreement import check
-from graphc.bench.clock import Spread, interleaved
+from graphc.bench.clock import Spread, Timing, interleaved, joined
 from graphc.bench.peers import GRAPHC, arrays_of, source_of
-from graphc.bench.workload import Workload
+from graphc.bench.workload import Data, Workload
 from graphc.passes.pipelines import PIPELINES, pass_names, without
 
 PIPELINE = "default"
@@ -41,11 +41,27 @@ def leaving_out(name: str) -> Iterator[None]:
         PIPELINES[PIPELINE] = whole
 
 
+def _ratio(workload: Workload, data: Data, name: str, seconds: float) -> Spread:
+    """The time without a pass by the time with it.
+
+    Where memory lies counts too, and which was compiled first: both are compiled in either order.
+    """
+    found: dict[bool, list[Timing]] = {True: [], False: []}
+    for order in ((True, False), (False, True)):
+        steps = {}
+        for whole in order:
+            with nullcontext() if whole else leaving_out(name):
+                steps[str(whole)] = GRAPHC.prepare(workload, data, workload.rate)
+        timings = interleaved(steps, seconds / len(order))
+        for whole in order:
+            found[whole].append(timings[str(whole)])
+    return joined(found[False]).ratio(joined(found[True]))
+
+
 def ablated(workload: Workload, seconds: float, small: bool = False) -> Ablation:
     """Each pass off in turn against all on: checked and, where the program is another, timed in one process.
 
-    The two of a pair are compiled one after the other for it, as where their memory lies counts too. Raises
-    DisagreementError where the numbers change.
+    Raises DisagreementError where the numbers change.
     """
     data = workload.data(small)
     whole = GRAPHC.prepare(workload, data, workload.rate)
@@ -65,8 +81,6 @@ def ablated(workload: Workload, seconds: float, small: bool = False) -> Ablation
         if source_of(step) == source_of(whole):
             same.append(name)
             continue
-        again = GRAPHC.prepare(workload, data, workload.rate)
-        timings = interleaved({"with": again, "without": step}, seconds)
-        ratios[name] = timings["without"].ratio(timings["with"])
+        ratios[name] = _ratio(workload, data, name, seconds)
     milliseconds = interleaved({"": whole}, seconds)[""].seconds.median * 1e3
     return Ablation(workload.name, milliseconds, ratios, needed, tuple(same))

@@ -54,6 +54,11 @@ class Timing:
         return Spread.of([a / b for a, b in zip(self.turns, other.turns, strict=True)])
 
 
+def joined(timings: Sequence[Timing]) -> Timing:
+    """The turns of all of them."""
+    return Timing(tuple([turn for t in timings for turn in t.turns]), sum([t.samples for t in timings]))
+
+
 def _group(call: Call) -> int:
     """How many calls make one sample."""
     call()

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from graphc.bench.clock import Spread, Timing, interleaved, median_seconds
+from graphc.bench.clock import Spread, Timing, interleaved, joined, median_seconds
 
 
 def test_summary_is_of_the_turns():
@@ -20,6 +20,10 @@ def test_ratios_are_of_turns_that_ran_together():
     own, other = Timing((1.0, 4.0, 1.0, 4.0), 4), Timing((2.0, 8.0, 2.0, 8.0), 4)
     assert own.ratio(other) == Spread(0.5, 0.5, 0.5)
     assert Timing((1.0, 2.0, 3.0), 3).ratio(Timing((1.0, 1.0, 1.0), 3)) == Spread(2.0, 1.5, 2.5)
+
+
+def test_timings_are_joined():
+    assert joined([Timing((1.0, 2.0), 5), Timing((3.0, 4.0), 6)]) == Timing((1.0, 2.0, 3.0, 4.0), 11)
 
 
 def test_turns_go_there_and_back():
