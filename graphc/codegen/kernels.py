@@ -37,8 +37,8 @@ def window_view(x, axes, size, stride, dilation):  # type: ignore[no-untyped-def
     return np.lib.stride_tricks.as_strided(x, shape, strides, writeable=False)
 
 
-def fold_blocks_into(y, out, axes, stride, blocks):  # type: ignore[no-untyped-def]
-    """The same for windows of neighbouring elements, faster where little of y lies together.
+def fold_blocks_into(y: Any, out: Any, axes: Any, stride: Any, blocks: Any) -> None:
+    """Windows of neighbouring elements, added to out by blocks: faster where little of y lies together.
 
     ``blocks`` (*stride, *out.shape with ⌈n / stride⌉ along ``axes``) holds out's elements by their place in a
     block of ``stride`` elements. Windows are added to it along all blocks at once, and it is copied to out.
@@ -62,7 +62,7 @@ def fold_blocks_into(y, out, axes, stride, blocks):  # type: ignore[no-untyped-d
         np.copyto(part, blocks[offsets][tuple([slice(n) for n in part.shape])])
 
 
-def fold_into(y, out, axes, stride, dilation, blocks=None):  # type: ignore[no-untyped-def]
+def fold_into(y: Any, out: Any, axes: Any, stride: Any, dilation: Any, blocks: Any = None) -> None:
     """Every element of every window in y, added to out where the window lies; by ``blocks`` where given."""
     if blocks is not None:
         fold_blocks_into(y, out, axes, stride, blocks)
