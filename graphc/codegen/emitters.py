@@ -7,105 +7,23 @@ its statements reads an element of them before it writes that element.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
-
 import numpy as np
 
-from graphc.ir.dimension import Dim, Shape, element_count, floor_div, same, same_shape, simplified
-from graphc.ir.dtype import BOOL, INT64, DType, is_integer
+from graphc.codegen import part_emitters as parts
+from graphc.codegen.emitter import At, Emitter, Lines
+from graphc.codegen.text import dtype_source, literal_source
+from graphc.ir.dimension import Shape, element_count, same_shape, simplified
+from graphc.ir.dtype import BOOL, INT64, DType
 from graphc.ir.tensor import Tensor
 from graphc.ops import REGISTRY, convolution
 
 # Runs of zeros that relu compares with: shorter ones cost more to start than they save, longer ones to write.
 _SHORTEST_RUN, _LONGEST_RUN = 256, 8192
-
-
-class At(Protocol):
-    """A step's place in the program: how to write its operands, its result and its sizes."""
-
-    step: Tensor
-    out: str
-    overwritten: int | None
-
-    def operand(self, position: int) -> str:
-        """The operand as an expression: a variable, a view, or a literal."""
-
-    def array(self, position: int) -> str:
-        """The operand as an expression that is an array, never a Python number."""
-
-    def size(self, size: Dim) -> str:
-        """A size as an expression."""
-
-    def scratch(self, number: int) -> str:
-        """The variable of a scratch array."""
-
-    def filled(self, shape: Shape, value: float) -> str:
-        """The variable of an array of the step's dtype that holds one value for good."""
-
-    def place(self) -> int:
-        """The number of a random draw in its graph."""
-
-    def where(self) -> str:
-        """The user's line, as a string literal."""
-
-    def loop(self) -> None:
-        """Write the step as a loop over the steps of its body."""
-
-
-Lines = Callable[[At], list[str]]
-Positions = Callable[[Tensor], tuple[int, ...]]
-Scratch = Callable[[Tensor], list[tuple[Shape, DType]]]
-
-
-def _nothing(step: Tensor) -> tuple[int, ...]:
-    return ()
+_MOST_KEPT = 8192  # elements of an array of one value that is kept for good
 
 
 def _every_operand(step: Tensor) -> tuple[int, ...]:
     return tuple(range(len(step.inputs)))
-
-
-# Elements behind the windows' axes up to which folding by blocks is the faster way.
-_SHORT_RUN = 32
-
-
-@dataclass(frozen=True)
-class Emitter:
-    """How one op is written."""
-
-    lines: Lines
-    overwrites: Positions = _nothing
-    scratch: Scratch = lambda step: []
-    kernel: str | None = None  # the name of a function of codegen.kernels that the lines call
-
-
-def dtype_source(dtype: DType) -> str:
-    """The dtype as source, e.g. ``np.float32``."""
-    return "np.bool_" if dtype == BOOL else f"np.{dtype.name}"
-
-
-def tuple_source(items: list[str]) -> str:
-    return f"({items[0]},)" if len(items) == 1 else f"({', '.join(items)})"
-
-
-_WIDEST = 110  # columns of a line of names
-
-
-def tuple_lines(before: str, items: list[str], after: str) -> list[str]:
-    """Lines with a tuple between two texts: one line where it is short."""
-    line = f"{before}{tuple_source(items) if items else '()'}{after}"
-    if len(line) <= _WIDEST:
-        return [line]
-    lines = [f"{before}("]
-    line = "   "
-    for word in f"{', '.join(items)},".split(" "):  # textwrap looks at each character
-        if len(line) + 1 + len(word) > _WIDEST - 4 and not line.isspace():
-            lines.append(line)
-            line = "   "
-        line = f"{line} {word}"
-    return [*lines, line, f"){after}"]
 
 
 def _ufunc(name: str) -> Emitter:
@@ -174,7 +92,7 @@ def _ones(step: Tensor) -> list[tuple[Shape, DType]]:
 def _is_small(shape: Shape) -> bool:
     """Whether an array of one value may be kept for good."""
     count = element_count(shape)
-    return isinstance(count, int) and count <= _LONGEST_RUN
+    return isinstance(count, int) and count <= _MOST_KEPT
 
 
 def _filled(at: At, shape: Shape, value: float) -> tuple[str, list[str]]:
@@ -285,73 +203,6 @@ def _clip(at: At) -> list[str]:
     ]
 
 
-def _concatenate(at: At) -> list[str]:
-    parts = tuple_source([at.array(k) for k in range(len(at.step.inputs))])
-    return [f"np.concatenate({parts}, axis={at.step.attrs['axis']}, out={at.out})"]
-
-
-def slice_source(
-    at: At, starts: tuple[Dim, ...], sizes: tuple[Dim, ...], steps: tuple[int, ...], full: Shape
-) -> str:
-    """The index that reads, or writes, ``sizes[a]`` elements of axis a from ``starts[a]`` by ``steps[a]``."""
-    parts = []
-    for start, size, step, whole in zip(starts, sizes, steps, full, strict=True):
-        if step == 1 and same(start, 0) and same(size, whole):
-            parts.append(":")
-            continue
-        stop = start + size * step
-        if step > 0:
-            stride = f":{step}" if step != 1 else ""
-            parts.append(f"{'' if same(start, 0) else at.size(start)}:{at.size(stop)}{stride}")
-        elif isinstance(stop, int):  # downwards; a stop before the first element is written as nothing
-            parts.append(f"{at.size(start)}:{stop if stop >= 0 else ''}:{step}")
-        else:
-            last = at.size(stop)
-            parts.append(f"slice({at.size(start)}, {last} if {last} >= 0 else None, {step})")
-    while len(parts) > 1 and parts[-1] == ":":
-        parts.pop()
-    return ", ".join(parts)
-
-
-def _pad(at: At) -> list[str]:
-    source = at.step.inputs[0].shape
-    starts = tuple(before for before, _ in at.step.attrs["widths"])
-    index = slice_source(at, starts, source, (1,) * len(source), at.step.shape)
-    value = literal_source(np.asarray(at.step.attrs["value"], at.step.dtype))
-    return [f"{at.out}.fill({value})", f"{at.out}[{index or '...'}] = {at.operand(0)}"]
-
-
-def _embed(at: At) -> list[str]:
-    attrs = at.step.attrs
-    index = slice_source(at, attrs["start"], at.step.inputs[0].shape, attrs["step"], at.step.shape)
-    return [f"{at.out}.fill(0)", f"{at.out}[{index or '...'}] = {at.operand(0)}"]
-
-
-def _add_part(at: At) -> list[str]:
-    attrs = at.step.attrs
-    index = slice_source(at, attrs["start"], at.step.inputs[1].shape, attrs["step"], at.step.shape)
-    part = f"{at.out}[{index or '...'}]"
-    copied = [] if at.overwritten == 0 else [f"np.copyto({at.out}, {at.operand(0)})"]
-    return [*copied, f"np.add({part}, {at.operand(1)}, out={part})"]
-
-
-def _index_check(at: At) -> list[str]:
-    size = at.size(at.step.attrs["size"])
-    return [f"check_index({at.array(0)}, {size}, {at.out}, {at.where()})"]
-
-
-def _take(at: At) -> list[str]:
-    # The indices are checked already; with mode="raise" NumPy would buffer the whole output.
-    axis = at.step.attrs["axis"]
-    return [f'np.take({at.array(0)}, {at.array(1)}, axis={axis}, out={at.out}, mode="wrap")']
-
-
-def _scatter_add(at: At) -> list[str]:
-    axis = at.step.attrs["axis"]
-    index = at.array(1) if axis == 0 else f"({'slice(None), ' * axis}{at.array(1)})"
-    return [f"{at.out}.fill(0)", f"np.add.at({at.out}, {index}, {at.operand(0)})"]
-
-
 def _einsum(at: At) -> list[str]:
     operands = ", ".join(at.array(k) for k in range(len(at.step.inputs)))
     return [f'np.einsum("{at.step.attrs["equation"]}", {operands}, out={at.out})']
@@ -359,48 +210,6 @@ def _einsum(at: At) -> list[str]:
 
 def _matmul(at: At) -> list[str]:
     return [f"np.matmul({at.array(0)}, {at.array(1)}, out={at.out})"]
-
-
-def _fold(at: At) -> list[str]:
-    attrs = at.step.attrs
-    blocks = f", {at.scratch(0)}" if _blocks(at.step) else ""
-    windows = f"{attrs['axes']}, {attrs['stride']}, {attrs['dilation']}"
-    return [f"fold_into({at.array(0)}, {at.out}, {windows}{blocks})"]
-
-
-def _blocks(step: Tensor) -> list[tuple[Shape, DType]]:
-    """The blocks by which windows are folded where few elements lie together behind them."""
-    axes, stride = step.attrs["axes"], step.attrs["stride"]
-    run = element_count(step.shape[max(axes) + 1 :])
-    dilated = any(d > 1 for d in step.attrs["dilation"])
-    if dilated or all(s == 1 for s in stride) or not isinstance(run, int) or run > _SHORT_RUN:
-        return []
-    shape = list(step.shape)
-    for axis, s in zip(axes, stride, strict=True):
-        shape[axis] = simplified(floor_div(shape[axis] + s - 1, s))
-    return [((*stride, *shape), step.dtype)]
-
-
-def _windows_source(at: At) -> str:
-    """The windows of a pooling, as arguments of its kernels."""
-    attrs = at.step.attrs
-    sides = [tuple_source([at.size(n) for n in pair]) for pair in attrs["padding"]]
-    return f"{attrs['size']}, {attrs['stride']}, {tuple_source(sides)}, {attrs['dilation']}"
-
-
-def _max_pool(at: At) -> list[str]:
-    return [f"max_pool_into({at.array(0)}, {at.out}, {_windows_source(at)})"]
-
-
-def _window_index(at: At) -> list[str]:
-    scratch = ", ".join([at.scratch(k) for k in range(3)])
-    return [f"window_index_into({at.array(0)}, {at.array(1)}, {at.out}, {scratch}, {_windows_source(at)})"]
-
-
-def _reshape(at: At) -> list[str]:
-    source = at.step.inputs[0]
-    shape = tuple_source([at.size(s) for s in source.shape]) if source.shape else "()"
-    return [f"np.copyto({at.out}.reshape({shape}), {at.array(0)})"]
 
 
 def _random(method: str) -> Lines:
@@ -416,21 +225,6 @@ def _random(method: str) -> Lines:
 def _scan(at: At) -> list[str]:
     at.loop()
     return []
-
-
-def literal_source(value: np.ndarray) -> str:
-    """A 0-dimensional array as a Python number that converts back to exactly it."""
-    item = value[()]
-    if value.dtype == BOOL:
-        return str(bool(item))
-    if is_integer(value.dtype):
-        return str(int(item))
-    if np.isnan(item):
-        return "np.nan"
-    if np.isinf(item):
-        return "np.inf" if item > 0 else "-np.inf"
-    # The shortest decimal that is this float in its own precision; longer than needed in no dtype.
-    return str(item) if "e" in str(item) or "." in str(item) else f"{item}.0"
 
 
 EMITTERS: dict[str, Emitter] = {
@@ -461,27 +255,29 @@ EMITTERS: dict[str, Emitter] = {
     "cumsum": Emitter(_cumsum),
     "matmul": Emitter(_matmul),
     "einsum": Emitter(_einsum),
-    "reshape": Emitter(_reshape),
-    "concatenate": Emitter(_concatenate),
-    "pad": Emitter(_pad),
-    "embed": Emitter(_embed),
-    "add_part": Emitter(_add_part, lambda step: (0,)),
-    "fold": Emitter(_fold, scratch=_blocks, kernel="fold_into"),
-    "max_pool": Emitter(_max_pool, kernel="max_pool_into"),
+    "reshape": Emitter(parts.reshape),
+    "concatenate": Emitter(parts.concatenate),
+    "pad": Emitter(parts.pad),
+    "embed": Emitter(parts.embed),
+    "add_part": Emitter(parts.add_part, lambda step: (0,)),
+    "fold": Emitter(parts.fold, scratch=parts.blocks, kernel="fold_into"),
+    "max_pool": Emitter(parts.max_pool, kernel="max_pool_into"),
     "window_index": Emitter(
-        _window_index,
+        parts.window_index,
         scratch=lambda step: [(step.shape, BOOL), (step.shape, BOOL), (step.shape, INT64)],
         kernel="window_index_into",
     ),
-    "index_check": Emitter(_index_check, kernel="check_index"),
-    "take": Emitter(_take),
-    "scatter_add": Emitter(_scatter_add),
+    "index_check": Emitter(parts.index_check, kernel="check_index"),
+    "take": Emitter(parts.take),
+    "scatter_add": Emitter(parts.scatter_add),
     "scan": Emitter(_scan),
     "random_uniform": Emitter(_random("random"), kernel="random_generator"),
     "random_normal": Emitter(_random("standard_normal"), kernel="random_generator"),
 }
 
 # Ops that reach no emitter, and why.
+
+
 NOT_EMITTED: dict[str, str] = {
     **dict.fromkeys(
         ("input", "parameter", "constant", "dimension", "arange"), "has a value before the first step"

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from graphc.codegen.emitters import dtype_source, literal_source, tuple_source
 from graphc.codegen.names import Namespace, comment
+from graphc.codegen.text import dtype_source, literal_source, tuple_source
 from graphc.ir.dimension import Shape
 from graphc.ir.dtype import DType
 from graphc.ir.origin import Location

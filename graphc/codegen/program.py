@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from graphc.codegen import packing, threads
-from graphc.codegen.emitters import tuple_lines, tuple_source
 from graphc.codegen.memory import Plan
 from graphc.codegen.module import Line, Module
 from graphc.codegen.names import Namespace, comment
 from graphc.codegen.schedule import Schedule
+from graphc.codegen.text import tuple_lines, tuple_source
 from graphc.codegen.tiling.sizes import TILE_ROWS
 from graphc.codegen.writer import Writer
 from graphc.ir.body import with_bodies

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from graphc.codegen.emitters import literal_source, tuple_source
 from graphc.codegen.names import Namespace, comment, suggested_name
 from graphc.codegen.schedule import Schedule
+from graphc.codegen.text import literal_source, tuple_source
 from graphc.ir.dtype import BOOL, is_float
 from graphc.ir.printer import format_type
 from graphc.ir.tensor import Tensor

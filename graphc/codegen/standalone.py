@@ -13,10 +13,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from graphc.codegen import packing, threads
-from graphc.codegen.emitters import dtype_source
 from graphc.codegen.kernels import KERNELS, with_dependencies
 from graphc.codegen.names import comment
 from graphc.codegen.program import Program
+from graphc.codegen.text import dtype_source
 from graphc.files import write_atomically
 from graphc.ir.dimension import Shape, dim_source, format_shape
 from graphc.ir.dtype import DType

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from graphc.codegen.emitters import tuple_lines, tuple_source
 from graphc.codegen.names import comment, suggested_name
 from graphc.codegen.overwriting import added_up
+from graphc.codegen.text import tuple_lines, tuple_source
 from graphc.codegen.tiling.parts import Part
 from graphc.codegen.tiling.region import Operand, Region, Result
 from graphc.codegen.tiling.sizes import TILE_ROWS

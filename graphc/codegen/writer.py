@@ -7,19 +7,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import accumulate
 
-from graphc.codegen.emitters import (
-    EMITTERS,
-    dtype_source,
-    literal_source,
-    slice_source,
-    tuple_source,
-)  # fmt: skip
+from graphc.codegen.emitters import EMITTERS
 from graphc.codegen.footprint import Buffer
 from graphc.codegen.loops import LoopWriter
 from graphc.codegen.memory import Plan
 from graphc.codegen.module import Line, Module
 from graphc.codegen.names import comment, suggested_name
 from graphc.codegen.schedule import Schedule
+from graphc.codegen.text import dtype_source, literal_source, slice_source, tuple_source
 from graphc.codegen.tiles import RegionWriter
 from graphc.codegen.tiling.region import Region
 from graphc.codegen.views import is_literal, is_view, owner
